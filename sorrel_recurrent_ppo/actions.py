@@ -1,0 +1,64 @@
+"""The joint action as a flat index, and the branches that it is made of.
+
+Branches are listed with the first one slowest, so that for a move and a vote the flat index is
+``move * n_vote + vote``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from sorrel_recurrent_ppo.errors import ConfigError
+
+__all__ = ["flatten_action", "split_actions", "validate_action_dims"]
+
+
+def validate_action_dims(action_dims: Sequence[int], action_space: int) -> tuple[int, ...]:
+    """Check that branches of these sizes make up the action space.
+
+    Args:
+        action_dims: The number of choices of each branch.
+        action_space: The number of joint actions.
+
+    Returns:
+        The sizes as a tuple of ints.
+
+    Raises:
+        ConfigError: A size is not a positive integer, or their product is not ``action_space``.
+    """
+    if isinstance(action_dims, str) or not isinstance(action_dims, Sequence):
+        raise ConfigError(f"action_dims must be a list of branch sizes, not {action_dims!r}")
+    for size in action_dims:
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+            raise ConfigError(f"action_dims must be positive integers, not {list(action_dims)}")
+    dims = tuple(int(size) for size in action_dims)
+    if not dims or math.prod(dims) != action_space:
+        raise ConfigError(
+            f"action_dims={list(dims)} make {math.prod(dims)} joint actions, but the action space "
+            f"has {action_space}; the product of action_dims must equal it"
+        )
+    return dims
+
+
+def flatten_action(branches: Sequence[int], action_dims: tuple[int, ...]) -> int:
+    """Return the flat index of one choice per branch."""
+    index = 0
+    for choice, size in zip(branches, action_dims, strict=True):
+        index = index * size + int(choice)
+    return index
+
+
+def split_actions(flat: np.ndarray, action_dims: tuple[int, ...]) -> np.ndarray:
+    """Return the branches of flat indices.
+
+    Args:
+        flat: Integers of shape ``(N,)``.
+        action_dims: The number of choices of each branch.
+
+    Returns:
+        Integers of shape ``(N, len(action_dims))``.
+    """
+    return np.stack(np.unravel_index(flat, action_dims), axis=-1)

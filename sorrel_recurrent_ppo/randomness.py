@@ -1,0 +1,52 @@
+"""Keeping the random streams of others untouched, and generators that are a model's own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["derive_seed", "fresh_seed", "generator_from_state", "untouched_random_state"]
+
+
+@contextmanager
+def untouched_random_state() -> Iterator[None]:
+    """Leave Python's, numpy's and torch's global random states as they were before the block."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    # fork_rng restores the CPU's state; a GPU's only where one has been used in this process.
+    cuda = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    mps_state = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    try:
+        with torch.random.fork_rng(devices=list(cuda)):
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        if mps_state is not None:
+            torch.mps.set_rng_state(mps_state)
+
+
+def fresh_seed() -> int:
+    """Return a seed from the operating system's entropy, drawing from no global stream."""
+    entropy = np.random.SeedSequence().entropy
+    assert isinstance(entropy, int)
+    return entropy % 2**32
+
+
+def derive_seed(*keys: int) -> int:
+    """Return a 32-bit seed that depends on every key and on their order.
+
+    Neighbouring keys give unrelated seeds, which ``seed + i`` does not promise.
+    """
+    return int(np.random.SeedSequence(keys).generate_state(1)[0])
+
+
+def generator_from_state(state: dict[str, Any]) -> np.random.Generator:
+    """Return a generator that goes on from a saved ``generator.bit_generator.state``."""
+    generator = np.random.Generator(np.random.PCG64())
+    generator.bit_generator.state = state
+    return generator

@@ -1,0 +1,196 @@
+"""What can be set on a recurrent PPO model: names, types and ranges.
+
+The defaults stand in ``configs/model/base/recurrent_ppo.yaml``, with a line on each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+
+__all__ = ["PPOSettings"]
+
+_CHOICES = {
+    "obs_type": ("auto", "image", "flattened"),
+    "epoch_end": ("truncation", "terminal"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOSettings:
+    """Settings of a recurrent PPO model.
+
+    Attributes:
+        hidden_size: Width of the recurrent state.
+        layer_size: Width of the encoder's output; ``None`` for the hidden size.
+        obs_type: How the observation is read: ``"image"``, ``"flattened"`` or, by its shape,
+            ``"auto"``.
+        obs_dim: ``(channels, height, width)`` of the picture with which the observation begins.
+        action_dims: Sizes of the action's branches; ``None`` for the model's own choice.
+        layer_norm: Normalise what enters the recurrent core.
+        previous_action_reward: Feed the last action and reward to the recurrent core.
+        rollout_length: Agent steps before an update; epochs are never cut.
+        sequence_length: Steps of back-propagation through time; 1 trains on single steps.
+        burn_in: Steps before each sequence that only warm its state up (R2D2).
+        epoch_end: Whether an epoch that ends without ``done`` is a truncation or a terminal.
+        learning_rate: Adam's step size at the start.
+        learning_rate_end: Its step size at the end of the annealing; ``None`` for constant.
+        learning_rate_decay_steps: Agent steps over which it is annealed.
+        n_epochs: Passes over a rollout.
+        batch_size: Steps of a minibatch.
+        gamma: Discount.
+        gae_lambda: Decay of generalised advantage estimation.
+        clip_range: Half-width of the clipped probability ratio.
+        clip_range_vf: Half-width of the value's clipping; ``None`` for none.
+        entropy_start: Weight of the entropy bonus at the start.
+        entropy_end: Its weight at the end of the annealing.
+        entropy_decay_steps: Agent steps over which it is annealed.
+        value_coef: Weight of the value loss.
+        max_grad_norm: Norm to which gradients are clipped.
+        target_kl: Divergence above which an update's remaining passes are left out.
+        normalize_advantage: Give a rollout's advantages mean 0 and deviation 1.
+        reward_scaling: Divide rewards by the running deviation of the discounted return.
+
+    Raises:
+        ConfigError: A value has the wrong type or is out of range.
+    """
+
+    hidden_size: int
+    layer_size: int | None
+    obs_type: Literal["auto", "image", "flattened"]
+    obs_dim: tuple[int, int, int] | None
+    action_dims: tuple[int, ...] | None
+    layer_norm: bool
+    previous_action_reward: bool
+    rollout_length: int
+    sequence_length: int
+    burn_in: int
+    epoch_end: Literal["truncation", "terminal"]
+    learning_rate: float
+    learning_rate_end: float | None
+    learning_rate_decay_steps: int
+    n_epochs: int
+    batch_size: int
+    gamma: float
+    gae_lambda: float
+    clip_range: float
+    clip_range_vf: float | None
+    entropy_start: float
+    entropy_end: float
+    entropy_decay_steps: int
+    value_coef: float
+    max_grad_norm: float
+    target_kl: float | None
+    normalize_advantage: bool
+    reward_scaling: bool
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "rollout_length", "sequence_length", "n_epochs", "batch_size"):
+            _integer(name, getattr(self, name), 1)
+        for name in ("learning_rate_decay_steps", "entropy_decay_steps"):
+            _integer(name, getattr(self, name), 1)
+        _integer("burn_in", self.burn_in, 0)
+        if self.layer_size is not None:
+            _integer("layer_size", self.layer_size, 1)
+        for name in ("learning_rate", "clip_range", "max_grad_norm"):
+            _number(name, getattr(self, name), above=0.0)
+        for name in ("learning_rate_end", "clip_range_vf", "target_kl"):
+            if getattr(self, name) is not None:
+                _number(name, getattr(self, name), above=0.0)
+        for name in ("entropy_start", "entropy_end", "value_coef"):
+            _number(name, getattr(self, name), low=0.0)
+        for name in ("gamma", "gae_lambda"):
+            _number(name, getattr(self, name), low=0.0, high=1.0)
+        for name, choices in _CHOICES.items():
+            _choice(name, getattr(self, name), choices)
+        for name in ("layer_norm", "previous_action_reward", "normalize_advantage"):
+            _flag(name, getattr(self, name))
+        _flag("reward_scaling", self.reward_scaling)
+        if self.sequence_length > self.rollout_length:
+            raise ConfigError(
+                f"sequence_length={self.sequence_length} is longer than "
+                f"rollout_length={self.rollout_length}"
+            )
+        self._freeze_sequences()
+
+    def _freeze_sequences(self) -> None:
+        """Make the lists of a YAML file tuples, so that the settings are hashable."""
+        for name in ("obs_dim", "action_dims"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _sizes(name, value))
+        if self.obs_dim is not None and len(self.obs_dim) != 3:
+            raise ConfigError(
+                f"obs_dim must be [channels, height, width], not {list(self.obs_dim)}"
+            )
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], *, where: str = "model") -> PPOSettings:
+        """Make settings from a complete mapping.
+
+        Args:
+            values: One value for each setting.
+            where: What the error message calls the place they come from.
+
+        Raises:
+            ConfigError: A name is unknown or missing, or a value does not fit.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in names:
+                raise ConfigError(
+                    f"{where} has no parameter '{name}'.{did_you_mean(name, names)} "
+                    f"Valid ones: {', '.join(names)}"
+                )
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise ConfigError(f"{where} lacks the parameters {', '.join(missing)}")
+        try:
+            return cls(**values)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+
+
+def _integer(name: str, value: Any, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ConfigError(f"{name} must be an integer of at least {low}, not {value!r}")
+
+
+def _number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> None:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not (fits and value > above and low <= value <= high):
+        bounds = [f"above {above}"] * (above > -math.inf) + [f"at least {low}"] * (low > -math.inf)
+        bounds += [f"at most {high}"] * (high < math.inf)
+        raise ConfigError(f"{name} must be a number {' and '.join(bounds)}, not {value!r}")
+
+
+def _flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be true or false, not {value!r}")
+
+
+def _choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(
+            f"{name} must be one of {', '.join(choices)}, not {value!r}."
+            f"{did_you_mean(str(value), choices)}"
+        )
+
+
+def _sizes(name: str, value: Any) -> tuple[int, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(f"{name} must be a list of sizes, not {value!r}")
+    for size in value:
+        _integer(name, size, 1)
+    return tuple(value)
