@@ -1,0 +1,35 @@
+# Every target sets up .venv by itself. ARGS="..." is passed on, PYTHON=... chooses the interpreter.
+ARGS ?=
+PYTHON ?=
+export PYTHON
+
+VENV := ./scripts/with-venv
+PYTEST := $(VENV) python -m pytest --numprocesses=auto --maxprocesses=4
+
+.PHONY: help run test test-all lint format types build
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
+
+run: ## Train two LSTM agents in Sorrel's treasurehunt: make run ARGS="model=gru_ppo seed=2"
+	@$(VENV) sorrel-recurrent-ppo run environment=treasurehunt model=lstm_ppo experiment.epochs=200 seed=1 $(ARGS)
+
+test: ## Run the tests that take seconds.
+	@$(PYTEST) $(ARGS)
+
+test-all: ## Run every test, the slow ones too.
+	@$(PYTEST) -m "slow or not slow" $(ARGS)
+
+lint: ## Check style and format.
+	@$(VENV) ruff check $(ARGS)
+	@$(VENV) ruff format --check $(ARGS)
+
+format: ## Mend style and format.
+	@$(VENV) ruff check --fix $(ARGS)
+	@$(VENV) ruff format $(ARGS)
+
+types: ## Check types.
+	@$(VENV) pyright $(ARGS)
+
+build: ## Build the source distribution and the wheel into dist/.
+	@$(VENV) python -m build $(ARGS)
