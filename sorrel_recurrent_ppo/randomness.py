@@ -16,7 +16,7 @@ __all__ = ["derive_seed", "fresh_seed", "generator_from_state", "untouched_rando
 @contextmanager
 def untouched_random_state() -> Iterator[None]:
     """Leave Python's, numpy's and torch's global random states as they were before the block."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     # fork_rng restores the CPU's state; a GPU's only where one has been used in this process.
     cuda = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     mps_state = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
@@ -25,7 +25,7 @@ def untouched_random_state() -> Iterator[None]:
             yield
     finally:
         random.setstate(python_state)
-        np.random.set_state(numpy_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
         if mps_state is not None:
             torch.mps.set_rng_state(mps_state)
 

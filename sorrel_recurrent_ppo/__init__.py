@@ -1,0 +1,68 @@
+"""Recurrent PPO agents for Sorrel.
+
+The public names are here; each is imported from its module when first used, so that importing the
+package alone loads neither Sorrel nor PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+    from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPO, RecurrentPPOLSTM
+    from sorrel_recurrent_ppo.registry import (
+        available_models,
+        build_model,
+        is_ppo_model,
+        register_model,
+    )
+    from sorrel_recurrent_ppo.replacement import replace_agent
+    from sorrel_recurrent_ppo.selection import select_agents
+    from sorrel_recurrent_ppo.settings import PPOSettings
+    from sorrel_recurrent_ppo.swap import install, uninstall
+
+_HOMES = {
+    "CheckpointError": "errors",
+    "ConfigError": "errors",
+    "DualHeadRecurrentPPO": "models",
+    "PPOSettings": "settings",
+    "RecurrentPPO": "models",
+    "RecurrentPPOLSTM": "models",
+    "available_models": "registry",
+    "build_model": "registry",
+    "install": "swap",
+    "is_ppo_model": "registry",
+    "register_model": "registry",
+    "replace_agent": "replacement",
+    "select_agents": "selection",
+    "uninstall": "swap",
+}
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DualHeadRecurrentPPO",
+    "PPOSettings",
+    "RecurrentPPO",
+    "RecurrentPPOLSTM",
+    "available_models",
+    "build_model",
+    "install",
+    "is_ppo_model",
+    "register_model",
+    "replace_agent",
+    "select_agents",
+    "uninstall",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,81 @@
+"""Checkpoint files: written whole or not at all, read without running anything in them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sorrel_recurrent_ppo.errors import CheckpointError
+
+__all__ = ["FORMAT_VERSION", "read_checkpoint", "write_checkpoint"]
+
+FORMAT_VERSION = 1
+_FORMAT_KEY = "sorrel_recurrent_ppo_format"
+
+
+def write_checkpoint(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
+    """Write a checkpoint: a temporary file beside it first, then a rename.
+
+    Args:
+        path: The file; missing folders are made, an older file is replaced.
+        content: Tensors, numbers, strings, and lists and dictionaries of these.
+
+    Raises:
+        CheckpointError: It could not be written; an older file is then as it was.
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            torch.save({_FORMAT_KEY: FORMAT_VERSION, **content}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except (OSError, RuntimeError) as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise CheckpointError(f"checkpoint {target} could not be written: {error}") from error
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU.
+
+    Args:
+        path: A file of :func:`write_checkpoint`.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, no checkpoint of ours, of a newer format,
+            or holds objects that would run code.
+    """
+    target = Path(path)
+    if not target.is_file():
+        raise CheckpointError(f"checkpoint {target} does not exist")
+    try:
+        content = torch.load(target, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"checkpoint {target} is damaged or holds objects other than tensors and plain values, "
+            "which are not loaded since they could run code"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"checkpoint {target} is damaged: {error}") from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise CheckpointError(f"checkpoint {target} is damaged: {error!r}") from error
+    if not isinstance(content, dict) or _FORMAT_KEY not in content:
+        raise CheckpointError(f"{target} is not a checkpoint of sorrel_recurrent_ppo")
+    version = content[_FORMAT_KEY]
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"checkpoint {target} has format {version}, newer than {FORMAT_VERSION}: "
+            "update sorrel_recurrent_ppo to read it"
+        )
+    return content

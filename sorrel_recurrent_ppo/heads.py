@@ -1,0 +1,59 @@
+"""The policy's heads: one joint categorical over action branches, and the value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["ActorCriticHeads", "BranchedCategorical"]
+
+
+@dataclass(frozen=True)
+class BranchedCategorical:
+    """Categorical branches that are independent given the state.
+
+    Attributes:
+        logits: Unnormalised log-probabilities of all branches side by side, ``(N, sum(dims))``.
+        dims: Choices of each branch.
+    """
+
+    logits: Tensor
+    dims: tuple[int, ...]
+
+    def _log_probs(self) -> list[Tensor]:
+        return [part.log_softmax(dim=-1) for part in self.logits.split(self.dims, dim=-1)]
+
+    def log_prob_and_entropy(self, branches: Tensor) -> tuple[Tensor, Tensor]:
+        """Score joint actions.
+
+        Independence makes both add up: ``log p(a) = sum_k log p(a_k)``, ``H = sum_k H_k``.
+
+        Args:
+            branches: One choice per branch, ``(N, len(dims))``.
+
+        Returns:
+            Log-probabilities and entropies in nats, each ``(N,)``.
+        """
+        log_prob = torch.zeros_like(self.logits[:, 0])
+        entropy = torch.zeros_like(log_prob)
+        for k, log_p in enumerate(self._log_probs()):
+            log_prob = log_prob + log_p.gather(1, branches[:, k : k + 1]).squeeze(1)
+            entropy = entropy - (log_p.exp() * log_p).sum(dim=-1)
+        return log_prob, entropy
+
+
+class ActorCriticHeads(nn.Module):
+    """Linear maps from the recurrent output to the logits of every branch, and to the value."""
+
+    def __init__(self, input_size: int, dims: tuple[int, ...]):
+        super().__init__()
+        self.dims = dims
+        self.actor = nn.Linear(input_size, sum(dims))
+        self.critic = nn.Linear(input_size, 1)
+
+    def forward(self, features: Tensor) -> tuple[BranchedCategorical, Tensor]:
+        """Map ``(N, H)`` to the action distribution and the values ``(N,)``."""
+        distribution = BranchedCategorical(self.actor(features), self.dims)
+        return distribution, self.critic(features).squeeze(-1)

@@ -1,0 +1,462 @@
+"""The two models as Sorrel sees them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sorrel.models.pytorch.pytorch_base import PyTorchModel
+
+from sorrel_recurrent_ppo.actions import flatten_action, split_actions, validate_action_dims
+from sorrel_recurrent_ppo.checkpoint import read_checkpoint, write_checkpoint
+from sorrel_recurrent_ppo.config_files import model_defaults
+from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+from sorrel_recurrent_ppo.inference import PolicyStep, sample_branches
+from sorrel_recurrent_ppo.observations import observation_layout, read_observation
+from sorrel_recurrent_ppo.policy import RecurrentPolicy
+from sorrel_recurrent_ppo.ppo import PPOLearner
+from sorrel_recurrent_ppo.randomness import (
+    derive_seed,
+    fresh_seed,
+    generator_from_state,
+    untouched_random_state,
+)
+from sorrel_recurrent_ppo.recurrent import CellType
+from sorrel_recurrent_ppo.reward_scaling import ReturnScale
+from sorrel_recurrent_ppo.rollout import PendingStep, Rollout
+from sorrel_recurrent_ppo.schedules import linear
+from sorrel_recurrent_ppo.settings import PPOSettings
+from sorrel_recurrent_ppo.specification import DualHeadNames, SingleHeadNames
+
+__all__ = ["DualHeadRecurrentPPO", "RecurrentPPO", "RecurrentPPOLSTM"]
+
+_log = logging.getLogger(__name__)
+
+
+class RecurrentPPO(PyTorchModel):
+    """Recurrent PPO behind Sorrel's model interface.
+
+    It joins the parts: the policy acts, the rollout (``memory``) stores, the learner updates.
+
+    Attributes:
+        settings: What was set, see :class:`~sorrel_recurrent_ppo.settings.PPOSettings`.
+        action_dims: Sizes of the action's branches.
+        policy: The network.
+        deterministic: Take the most probable action instead of a sample.
+        diagnostics: Figures of the latest update, under Stable-Baselines3's names.
+        n_updates: Updates made so far.
+        last_actions: Branches of the latest action; empty before the first.
+    """
+
+    registry_name: ClassVar[str]
+    cell: ClassVar[CellType]
+
+    def __init__(
+        self,
+        input_size: int | Sequence[int],
+        action_space: int,
+        layer_size: int | None = None,
+        epsilon: float = 0.0,
+        device: str | torch.device = "cpu",
+        seed: int | None = None,
+        **settings: Any,
+    ):
+        """Build the model. No global random stream is touched.
+
+        Args:
+            input_size: Shape of an observation.
+            action_space: Number of joint actions.
+            layer_size: Width of the encoder's output; ``None`` for the hidden size.
+            epsilon: Kept for Sorrel, which logs and decays it; the policy explores by itself.
+            device: Where the tensors live.
+            seed: Seed of all the model's randomness; ``None`` for a new one.
+            **settings: Fields of ``PPOSettings``; the packaged defaults hold for the others.
+
+        Raises:
+            ConfigError: A setting is unknown or out of range, or does not fit the sizes.
+        """
+        seed = fresh_seed() if seed is None else seed
+        if layer_size is not None:
+            settings["layer_size"] = layer_size
+        values = {**model_defaults(self.registry_name), **settings}
+        checked = PPOSettings.from_mapping(values, where=f"model '{self.registry_name}'")
+        with untouched_random_state():
+            shape = input_size if isinstance(input_size, Sequence) else (int(input_size),)
+            super().__init__(
+                shape,
+                _positive("action_space", action_space),
+                checked.layer_size or checked.hidden_size,
+                epsilon,
+                _device(device),
+                seed,
+            )
+            self.seed = seed
+            self.settings = checked
+            self._obs_shape = shape
+            self._build()
+        self.deterministic = False
+        self.diagnostics: dict[str, float] = {}
+        self.n_updates = 0
+        self.last_actions: tuple[int, ...] = ()
+        self._earlier_timesteps = 0
+
+    def _build(self) -> None:
+        settings = self.settings
+        self.hidden_size = settings.hidden_size
+        dims = settings.action_dims or self._default_action_dims()
+        self.action_dims = validate_action_dims(dims, self.action_space)
+        self.layout = observation_layout(self._obs_shape, settings.obs_type, settings.obs_dim)
+        # A one-hot of each branch of the previous action, and the previous reward.
+        self._context_size = sum(self.action_dims) + 1 if settings.previous_action_reward else 0
+        self.policy = RecurrentPolicy(
+            self.layout.with_scalars(self._context_size),
+            self.cell,
+            self.action_dims,
+            layer_size=self.layer_size,
+            hidden_size=settings.hidden_size,
+            layer_norm=settings.layer_norm,
+        ).to(self.device)
+        self._step = PolicyStep(self.policy)
+        self._sampling_rng = np.random.default_rng(derive_seed(self.seed, 0))
+        self._evaluation_rng = np.random.default_rng(derive_seed(self.seed, 1))
+        learner_rng = np.random.default_rng(derive_seed(self.seed, 2))
+        self.learner = PPOLearner(self.policy, settings, learner_rng)
+        self._return_scale = ReturnScale(settings.gamma)
+        self._rollout, self._evaluation_record = self._new_rollout(), self._new_rollout()
+        self.agent_name = ""
+
+    def _new_rollout(self) -> Rollout:
+        return Rollout(
+            self._obs_shape,
+            state_size=self.policy.core.state_size,
+            n_branches=len(self.action_dims),
+            context_size=self._context_size,
+        )
+
+    def _default_action_dims(self) -> tuple[int, ...]:
+        return (self.action_space,)
+
+    # --- who and where ---
+
+    @property
+    def agent_name(self) -> str:
+        """What error messages call the agent."""
+        return self._agent_name
+
+    @agent_name.setter
+    def agent_name(self, name: str) -> None:
+        self._agent_name = name
+        self._who = name or f"{type(self).__name__} without an agent's name"
+        self._rollout.owner = self._evaluation_record.owner = self._who
+
+    @property
+    def memory(self) -> Rollout:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The rollout; in evaluation a record of the running epoch that is never learned from."""
+        return self._rollout if self.training else self._evaluation_record
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer of the policy's parameters."""
+        return self.learner.optimizer
+
+    @property
+    def num_timesteps(self) -> int:
+        """Agent steps collected for training so far."""
+        return self._earlier_timesteps + self._rollout.size
+
+    def train(self, mode: bool = True) -> RecurrentPPO:
+        """Switch between collecting and, with ``mode=False``, evaluation.
+
+        An evaluation starts from a zero state and an empty record; the training's place in the
+        episode, its random stream and its rollout wait untouched.
+        """
+        if self.training and not mode:
+            self._evaluation_record.clear()
+            self._evaluation_record.start_episode()
+        super().train(mode)
+        return self
+
+    def _apply(self, fn: Any, recurse: bool = True) -> RecurrentPPO:
+        """Follow ``to(device)``: the optimizer's state goes with the parameters."""
+        super()._apply(fn, recurse)
+        self.device = next(self.parameters()).device
+        self.optimizer.load_state_dict(self.optimizer.state_dict())
+        return self
+
+    # --- acting ---
+
+    def take_action(self, state: Any, deterministic: bool | None = None) -> int:
+        """Choose an action and advance the recurrent state.
+
+        Args:
+            state: Observation of any shape with the right number of values.
+            deterministic: Overrules the attribute of that name.
+
+        Returns:
+            The flat index of the joint action; its branches are in ``last_actions``.
+
+        Raises:
+            RuntimeError: The reward of the previous action has not arrived.
+            TypeError, ValueError: The observation is unfit.
+            FloatingPointError: The network's output is not finite.
+        """
+        rollout = self.memory
+        if rollout.pending is not None and self.training:
+            raise RuntimeError(
+                f"{self._who}: take_action was called again before the previous action's reward "
+                "came by memory.add(...) or add_memory_ppo(...). To act without collecting, call "
+                "model.eval() first"
+            )
+        obs = read_observation(state, self.layout.size, self._who)
+        context = self._context(rollout)
+        row = rollout.recurrent_state
+        inputs = np.concatenate((obs, context)) if self._context_size else obs
+        logits, value, next_row = self._step(inputs, row)
+        if not math.isfinite(value + logits.sum()):
+            raise FloatingPointError(f"{self._who}: the policy's output is not finite")
+        branches, log_probs = sample_branches(
+            logits,
+            self.action_dims,
+            self._sampling_rng if self.training else self._evaluation_rng,
+            deterministic=self.deterministic if deterministic is None else deterministic,
+        )
+        action = flatten_action(branches, self.action_dims)
+        self.last_actions = tuple(branches)
+        rollout.begin(
+            PendingStep(
+                obs, context, action, log_probs, value, row, next_row, rollout.at_episode_start
+            )
+        )
+        return action
+
+    def _context(self, rollout: Rollout) -> np.ndarray:
+        """Return the previous action and reward as inputs; zeros at an episode's start."""
+        context = np.zeros(self._context_size, np.float32)
+        if self._context_size and rollout.last_action is not None:
+            first = 0
+            branches = split_actions(np.array([rollout.last_action]), self.action_dims)[0]
+            for choice, size in zip(branches, self.action_dims, strict=True):
+                context[first + choice] = 1.0
+                first += size
+            # Symmetric logarithm: keeps the order of rewards of any size, and inputs small.
+            reward = rollout.last_reward
+            context[-1] = math.copysign(math.log1p(abs(reward)), reward)
+        return context
+
+    def add_memory_ppo(self, reward: float, done: bool) -> None:
+        """Complete the step begun by :meth:`take_action`: the specification's ``memory.add``."""
+        self.memory.complete(reward, done)
+
+    def start_epoch_action(self, **kwargs: Any) -> None:
+        """Start an episode from a zero state (Sorrel's hook, with ``epoch``)."""
+        if self.training and self._rollout.pending is not None:
+            _log.warning("%s: the epoch broke off between an action and its reward", self._who)
+        if not self.training:
+            self._evaluation_record.clear()
+        self.memory.start_episode()
+
+    def end_epoch_action(self, **kwargs: Any) -> None:
+        """Close the running episode: with a turn limit no ``done`` does (Sorrel's hook)."""
+        self.memory.start_episode()
+
+    def reset(self) -> None:
+        """Close the running episode (Sorrel's hook, called by agents)."""
+        self.memory.start_episode()
+
+    # --- learning ---
+
+    def train_step(self) -> np.ndarray:
+        """Update once ``rollout_length`` steps are there, be it after several epochs.
+
+        Returns:
+            The mean loss of the update, or 0.0 while steps are being collected or evaluated.
+        """
+        if not self.training or self._rollout.size < self.settings.rollout_length:
+            return np.array(0.0)
+        return np.array(self.learn())
+
+    def learn(self) -> float:
+        """Update on the steps there are, and clear them; returns the mean loss (0.0 for none)."""
+        if not self._rollout.size:
+            return 0.0
+        settings, progress = self.settings, self.num_timesteps
+        arrays = self._rollout.arrays()
+        n_episodes = max(1, int(arrays.episode_ends.sum()))
+        episode_reward = float(arrays.rewards.sum(dtype=np.float64)) / n_episodes
+        if settings.reward_scaling:
+            self._return_scale.observe(
+                arrays.rewards, self._rollout.episode_ends[: len(self.memory)]
+            )
+            arrays = arrays.with_rewards_divided_by(self._return_scale.scale)
+        final_rate = settings.learning_rate_end or settings.learning_rate
+        metrics = self.learner.update(
+            arrays,
+            learning_rate=linear(
+                settings.learning_rate, final_rate, progress / settings.learning_rate_decay_steps
+            ),
+            entropy_coef=linear(
+                settings.entropy_start,
+                settings.entropy_end,
+                progress / settings.entropy_decay_steps,
+            ),
+        )
+        self.clear_memory()
+        self.n_updates += 1
+        self.diagnostics = {
+            **metrics,
+            "train/n_updates": float(self.n_updates),
+            "rollout/ep_rew_mean": episode_reward,
+        }
+        return metrics["train/loss"]
+
+    def clear_memory(self) -> None:
+        """Forget the collected steps; the recurrent state and the place in the episode stay."""
+        self._earlier_timesteps += self._rollout.size
+        self._rollout.clear()
+
+    # --- saving ---
+
+    def save(self, file_path: str | os.PathLike[str]) -> None:
+        """Save all that training needs to go on: weights, optimizer, counters, random state.
+
+        Raises:
+            CheckpointError: The file could not be written; an older one is then as it was.
+        """
+        write_checkpoint(file_path, self._state())
+
+    def load(self, file_path: str | os.PathLike[str]) -> None:
+        """Go on from a saved model, on this model's own device and with its own settings.
+
+        Raises:
+            CheckpointError: The file is missing, damaged, or of another model or shape; this model
+                is then as it was.
+        """
+        content = read_checkpoint(file_path)
+        own = self._state()
+        if content.get("identity") != own["identity"]:
+            raise CheckpointError(
+                f"checkpoint {file_path} is of another model: it has "
+                f"{content.get('identity')}, this model {own['identity']}"
+            )
+        try:
+            self._load_state(content)
+        except Exception as error:
+            self._load_state(own)
+            raise CheckpointError(f"checkpoint {file_path} is damaged: {error!r}") from error
+
+    def _identity(self) -> dict[str, Any]:
+        """What a checkpoint must share with a model for its weights to fit and mean the same."""
+        return {
+            "model": self.registry_name,
+            "input_size": [int(n) for n in self._obs_shape],
+            "picture": list(self.layout.picture or ()),
+            "action_dims": list(self.action_dims),
+            "hidden_size": self.hidden_size,
+            "layer_size": self.layer_size,
+            "layer_norm": self.settings.layer_norm,
+            "previous_action_reward": self.settings.previous_action_reward,
+        }
+
+    def _state(self) -> dict[str, Any]:
+        rngs = (self._sampling_rng, self._evaluation_rng, self.learner.rng)
+        return {
+            "identity": self._identity(),
+            "settings": json.dumps(asdict(self.settings)),
+            "policy": {key: value.clone() for key, value in self.policy.state_dict().items()},
+            "optimizer": _cloned(self.optimizer.state_dict()),
+            "random": [json.dumps(rng.bit_generator.state) for rng in rngs],
+            "rollout": _to_tensors(self._rollout.state_dict()),
+            "return_scale": asdict(self._return_scale),
+            "timesteps": self._earlier_timesteps,
+            "n_updates": self.n_updates,
+            "diagnostics": dict(self.diagnostics),
+            "epsilon": float(self.epsilon),
+        }
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        self.policy.load_state_dict(state["policy"])
+        self._load_optimizer(state["optimizer"])
+        rngs = [generator_from_state(json.loads(text)) for text in state["random"]]
+        self._sampling_rng, self._evaluation_rng, self.learner.rng = rngs
+        self._rollout.load_state_dict(_to_arrays(state["rollout"]))
+        self._return_scale = ReturnScale(**{**state["return_scale"], "gamma": self.settings.gamma})
+        self._earlier_timesteps = int(state["timesteps"])
+        self.n_updates = int(state["n_updates"])
+        self.diagnostics = {str(k): float(v) for k, v in state["diagnostics"].items()}
+        self.epsilon = float(state["epsilon"])
+
+    def _load_optimizer(self, saved: dict[str, Any]) -> None:
+        """Load Adam's state; PyTorch itself would take moments of a wrong shape."""
+        for parameter, index in zip(self.policy.parameters(), saved["state"], strict=False):
+            moments = saved["state"][index]
+            if moments["exp_avg"].shape != parameter.shape:
+                raise ValueError("the optimizer's state does not fit the weights")
+        own_groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": saved["state"], "param_groups": own_groups})
+
+
+class RecurrentPPOLSTM(SingleHeadNames, RecurrentPPO):
+    """LSTM, image or flat observation, one action head, no knowledge of any game (``lstm_ppo``).
+
+    ``action_dims`` gives it several branches, if wanted.
+    """
+
+    registry_name = "lstm_ppo"
+    cell = "lstm"
+
+
+class DualHeadRecurrentPPO(DualHeadNames, RecurrentPPO):
+    """GRU, image-like observation, a move and a vote head (``gru_ppo``).
+
+    The joint action is ``move * n_vote + vote``. Without ``action_dims`` every action is a move and
+    the vote has one choice, so that the model runs in any environment.
+    """
+
+    registry_name = "gru_ppo"
+    cell = "gru"
+
+    def _default_action_dims(self) -> tuple[int, ...]:
+        return (self.action_space, 1)
+
+
+def _positive(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ConfigError(f"{name} must be a positive integer, not {value!r}")
+    return int(value)
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device '{device}' is not available: {error}") from error
+    return chosen
+
+
+def _cloned(value: Any) -> Any:
+    """Copy nested containers and their tensors."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: _cloned(item) for key, item in value.items()}
+    return [_cloned(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _to_tensors(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy())
+    return {k: _to_tensors(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def _to_arrays(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.numpy()
+    return {k: _to_arrays(v) for k, v in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,322 @@
+"""The specification's names for what the models do, over the one store underneath.
+
+Everything here is a view or a thin door: tensors are made when asked for, nothing is kept twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sorrel_recurrent_ppo.actions import flatten_action, split_actions
+from sorrel_recurrent_ppo.inference import sample_branches
+from sorrel_recurrent_ppo.observations import read_observation
+from sorrel_recurrent_ppo.recurrent import State
+from sorrel_recurrent_ppo.rollout import PendingStep
+
+if TYPE_CHECKING:
+    from sorrel_recurrent_ppo.models import RecurrentPPO
+
+    _Model = RecurrentPPO
+else:
+    _Model = object
+
+__all__ = ["DualHeadNames", "SingleHeadNames"]
+
+
+class _SpecificationNames(_Model):
+    """What both models' specifications share."""
+
+    # --- the recurrent state ---
+
+    def _state_from_row(self, row: np.ndarray) -> State:
+        rows = torch.from_numpy(row.copy()).unsqueeze(0).to(self.device)
+        return self.policy.core.state_from_rows(rows)
+
+    def _row_from_state(self, state: State) -> np.ndarray:
+        row = self.policy.core.rows_from_state(state).detach().cpu().numpy()
+        return np.array(row, np.float32).reshape(-1)
+
+    @property
+    def _current_hidden(self) -> State | None:
+        """State that the next action starts from, ``(1, 1, H)`` each; ``None`` for a zero one."""
+        memory = self.memory
+        if memory.pending is not None:
+            return self._state_from_row(memory.pending.next_recurrent_state)
+        return None if memory.at_episode_start else self._state_from_row(memory.recurrent_state)
+
+    @_current_hidden.setter
+    def _current_hidden(self, state: State | None) -> None:
+        memory = self.memory
+        if state is None:
+            memory.reset_state()
+            return
+        row = self._row_from_state(state)
+        if memory.pending is not None:
+            memory.pending = dataclasses.replace(memory.pending, next_recurrent_state=row)
+        else:
+            memory.recurrent_state, memory.at_episode_start = row, False
+
+    @property
+    def _pending_hidden(self) -> State | None:
+        """State before the action that waits for its reward."""
+        pending = self.memory.pending
+        return None if pending is None else self._state_from_row(pending.recurrent_state)
+
+    def _get_hidden_state(self) -> State:
+        """Return the current state, zeros at an episode's start: ``(1, 1, H)`` each."""
+        current = self._current_hidden
+        return self.policy.core.zero_state(1, self.device) if current is None else current
+
+    def _update_hidden_state(self, new_hidden: State) -> None:
+        """Replace the current state."""
+        self._current_hidden = new_hidden
+
+    # --- the network ---
+
+    def _forward_base(self, state: Tensor, hidden: State) -> tuple[Tensor, State]:
+        """Run encoder and core for one step of ``B`` sequences.
+
+        Args:
+            state: ``(B, C, H, W)`` or ``(B, features)``.
+            hidden: ``(1, B, H)``, for the LSTM a pair of such.
+
+        Returns:
+            Features ``(B, hidden_size)`` for the heads, and the new state.
+        """
+        obs = state.to(self.device, torch.float32).flatten(1)
+        missing = self.layout.size + self._context_size - obs.shape[1]
+        if missing not in (0, self._context_size):
+            raise ValueError(
+                f"{self._who}: the state has {obs.shape[1]} values, expected {self.layout.size}"
+            )
+        # Without the previous action and reward the step counts as an episode's first.
+        obs = torch.nn.functional.pad(obs, (0, missing))
+        return self.policy.core.step(self.policy.features(obs), hidden)
+
+    def _sample(
+        self, observation: Any, hidden_state: State | None
+    ) -> tuple[tuple[int, ...], np.ndarray, float, State]:
+        """Sample from the policy without touching the rollout or the current state."""
+        obs = read_observation(observation, self.layout.size, self._who)
+        if hidden_state is None:
+            hidden_state = self.policy.core.zero_state(1, self.device)
+        inputs = np.concatenate((obs, np.zeros(self._context_size, np.float32)))
+        logits, value, row = self._step(inputs, self._row_from_state(hidden_state))
+        rng = self._sampling_rng if self.training else self._evaluation_rng
+        branches, log_probs = sample_branches(
+            logits, self.action_dims, rng, deterministic=self.deterministic
+        )
+        return tuple(branches), log_probs, value, self._state_from_row(row)
+
+    # --- the rollout ---
+
+    def _store(
+        self,
+        state: Any,
+        hidden: State,
+        branches: tuple[int, ...],
+        log_probs: np.ndarray,
+        val: float,
+        outcome: tuple[float, bool],
+    ) -> None:
+        """Store a whole transition; a zero state makes it an episode's first."""
+        row = self._row_from_state(hidden)
+        starts = self.memory.at_episode_start or not row.any()
+        step = PendingStep(
+            obs=read_observation(state, self.layout.size, self._who),
+            context=np.zeros(self._context_size, np.float32),
+            action=flatten_action(branches, self.action_dims),
+            log_probs=log_probs,
+            value=float(val),
+            recurrent_state=row,
+            next_recurrent_state=self.memory.recurrent_state,
+            episode_start=starts,
+        )
+        self.memory.begin(step)
+        self.memory.complete(*outcome)
+
+    def _state_list(self) -> list[State]:
+        rows = self.memory.recurrent_states[: len(self.memory)]
+        return [self._state_from_row(row) for row in rows]
+
+    def _stored_states(self) -> Tensor:
+        """Return the observations, ``(N, C, H, W)`` for pictures alone, else ``(N, features)``."""
+        n, layout = len(self.memory), self.layout
+        flat = torch.from_numpy(self.memory.states[:n].reshape(n, -1)).to(self.device)
+        if layout.picture and not layout.n_scalars:
+            return flat.unflatten(1, layout.picture)
+        return flat
+
+    def _stored_branches(self) -> Tensor:
+        actions = self.memory.actions[: len(self.memory)]
+        return torch.from_numpy(split_actions(actions, self.action_dims)).to(self.device)
+
+    def _stored(self, name: str) -> Tensor:
+        array = getattr(self.memory, name)[: len(self.memory)]
+        return torch.from_numpy(array).to(self.device, torch.float32)
+
+    def _stored_state_tensors(self) -> tuple[Tensor, ...]:
+        """Return the states before each step: ``(1, N, H)``, for the LSTM ``h`` and ``c``."""
+        states = self.policy.core.state_from_rows(self._stored("recurrent_states"))
+        return states if isinstance(states, tuple) else (states,)
+
+    def _common_memory(self) -> dict[str, list[Any]]:
+        n = len(self.memory)
+        return {
+            "states": list(self._stored_states()),
+            "h_states": self._state_list(),
+            "vals": self.memory.values[:n].tolist(),
+            "rewards": self.memory.rewards[:n].tolist(),
+            "dones": self.memory.dones[:n].tolist(),
+        }
+
+
+class SingleHeadNames(_SpecificationNames):
+    """The LSTM model's names: one action index, one log-probability."""
+
+    @property
+    def rollout_memory(self) -> dict[str, list[Any]]:
+        """The rollout as lists over its steps; ``h_states`` holds ``(h, c)`` pairs."""
+        n = len(self.memory)
+        return {
+            **self._common_memory(),
+            "actions": self.memory.actions[:n].tolist(),
+            "log_probs": self.memory.log_probs[:n].sum(axis=1).tolist(),
+        }
+
+    def get_action(
+        self, observation: Any, hidden_state: State | None = None
+    ) -> tuple[int, float, float, State]:
+        """Sample from the policy without collecting.
+
+        Args:
+            observation: Array or tensor of the observation's size.
+            hidden_state: ``(h, c)``, each ``(1, 1, H)``; ``None`` for zeros.
+
+        Returns:
+            Flat action, log-probability, value, and the state after the step.
+        """
+        branches, log_probs, value, new_hidden = self._sample(observation, hidden_state)
+        return (
+            flatten_action(branches, self.action_dims),
+            float(log_probs.sum()),
+            value,
+            new_hidden,
+        )
+
+    def store_memory(
+        self,
+        state: Any,
+        hidden: State,
+        action: int,
+        log_prob: float,
+        val: float,
+        reward: float,
+        done: bool,
+    ) -> None:
+        """Store a transition: observation, state before it, flat action and what came of it."""
+        branches = split_actions(np.array([action]), self.action_dims)[0]
+        log_probs = np.zeros(len(self.action_dims), np.float32)
+        log_probs[0] = log_prob
+        choices = tuple(int(choice) for choice in branches)
+        self._store(state, hidden, choices, log_probs, val, (reward, done))
+
+    def _prepare_batch(self) -> tuple[Tensor, ...]:
+        """Return ``states, h_states, c_states, actions, old_log_probs, vals, rewards, dones``."""
+        n = len(self.memory)
+        return (
+            self._stored_states(),
+            *self._stored_state_tensors(),
+            torch.from_numpy(self.memory.actions[:n]).to(self.device),
+            self._stored("log_probs").sum(dim=1),
+            self._stored("values"),
+            self._stored("rewards"),
+            self._stored("dones"),
+        )
+
+    @property
+    def _pending_action(self) -> int | None:
+        """The flat action that waits for its reward."""
+        return None if self.memory.pending is None else self.memory.pending.action
+
+
+class DualHeadNames(_SpecificationNames):
+    """The GRU model's names: a move and a vote, each with its log-probability.
+
+    With more than two branches the further ones follow the vote.
+    """
+
+    @property
+    def rollout_memory(self) -> dict[str, list[Any]]:
+        """The rollout as lists over its steps; ``h_states`` holds ``(1, 1, H)`` tensors."""
+        names = self._branch_names()
+        n = len(self.memory)
+        branches = self._stored_branches().cpu().T.tolist()
+        log_probs = self.memory.log_probs[:n].T.tolist()
+        return {
+            **self._common_memory(),
+            **{f"actions_{name}": branches[k] for k, name in enumerate(names)},
+            **{f"probs_{name}": log_probs[k] for k, name in enumerate(names)},
+        }
+
+    def _branch_names(self) -> list[str]:
+        names = ["move", "vote", *(f"branch{k}" for k in range(2, len(self.action_dims)))]
+        return names[: len(self.action_dims)]
+
+    def get_action(
+        self, observation: Any, hidden_state: State | None = None
+    ) -> tuple[tuple[int, ...], tuple[float, ...], float, State]:
+        """Sample from the policy without collecting.
+
+        Args:
+            observation: Array or tensor of the observation's size.
+            hidden_state: ``(1, 1, H)``; ``None`` for zeros.
+
+        Returns:
+            ``(move, vote)``, their log-probabilities, the value, and the state after the step.
+        """
+        branches, log_probs, value, new_hidden = self._sample(observation, hidden_state)
+        return branches, tuple(log_probs.tolist()), value, new_hidden
+
+    def get_dual_action(self) -> tuple[int, ...] | None:
+        """Return the latest ``(move, vote)``; ``None`` before the first action."""
+        return self.last_actions or None
+
+    def store_memory(
+        self,
+        state: Any,
+        hidden: State,
+        action: tuple[int, ...],
+        probs: tuple[float, ...],
+        val: float,
+        reward: float,
+        done: bool,
+    ) -> None:
+        """Store a transition: ``action`` is ``(move, vote)``, ``probs`` their log-probabilities."""
+        log_probs = np.array(probs, np.float32)
+        self._store(state, hidden, tuple(action), log_probs, val, (reward, done))
+
+    def _prepare_batch(self) -> tuple[Tensor, ...]:
+        """Return ``states, h_states, actions_move, actions_vote, ..., vals, rewards, dones``.
+
+        Between the actions and the values stand the log-probabilities of the same branches.
+        """
+        return (
+            self._stored_states(),
+            *self._stored_state_tensors(),
+            *self._stored_branches().unbind(dim=1),
+            *self._stored("log_probs").unbind(dim=1),
+            self._stored("values"),
+            self._stored("rewards"),
+            self._stored("dones"),
+        )
+
+    @property
+    def _pending_action(self) -> tuple[int, ...] | None:
+        """The ``(move, vote)`` that waits for its reward."""
+        return None if self.memory.pending is None else self.last_actions
