@@ -1,0 +1,136 @@
+"""Building a Sorrel world and environment from classes that the config names by dotted name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+from sorrel.entities import Entity
+from sorrel.environment import Environment
+from sorrel.worlds.base_world import World
+
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+
+__all__ = ["build_environment", "load_class"]
+
+
+def build_environment(config: DictConfig) -> Environment:
+    """Build the environment that the config's section ``environment`` names.
+
+    A world class with a parameter ``config`` gets the whole config, as in Sorrel's treasurehunt;
+    any other gets the keys of the config's section ``world`` as arguments, as in Sorrel's tag.
+
+    Args:
+        config: The whole config, with ``environment.env_class``, ``environment.world_class`` and
+            ``environment.entity_class``. The environment keeps it and may write to it.
+
+    Returns:
+        The environment, with its agents.
+
+    Raises:
+        ConfigError: A class cannot be found or is of the wrong kind, the world's arguments do not
+            fit, or the environment reads a key that is not there.
+    """
+    env_class = load_class("environment.env_class", config.environment.env_class, Environment)
+    world_class = load_class("environment.world_class", config.environment.world_class, World)
+    entity_class = load_class("environment.entity_class", config.environment.entity_class, Entity)
+    try:
+        world = _build_world(world_class, config, entity_class())
+        return env_class(world, config)
+    except (ConfigAttributeError, ConfigKeyError) as error:
+        raise ConfigError(
+            f"{env_class.__name__} or {world_class.__name__} reads the config key "
+            f"'{error.full_key}', which is not set; set it with +{error.full_key}=..."
+        ) from error
+
+
+def load_class[T](key: str, dotted_name: str, base: type[T]) -> type[T]:
+    """Import a class by its dotted name; modules of the working directory are found too.
+
+    Args:
+        key: The config key that gave the name, for error messages.
+        dotted_name: Such as ``"my_package.my_module.MyEnv"``.
+        base: What the class must be derived from.
+
+    Returns:
+        The class.
+
+    Raises:
+        ConfigError: There is no such module or class, or it is not derived from ``base``.
+    """
+    module_name, _, class_name = dotted_name.rpartition(".")
+    if not module_name:
+        raise ConfigError(f"{key}={dotted_name} is not a dotted name such as my_module.MyClass")
+    module = _import_module(key, module_name)
+    found = getattr(module, class_name, None)
+    if found is None:
+        raise ConfigError(
+            f"{key}={dotted_name}: module '{module_name}' has no '{class_name}'."
+            f"{did_you_mean(class_name, vars(module))}"
+        )
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ConfigError(
+            f"{key}={dotted_name} is not a class derived from {base.__module__}.{base.__name__}"
+        )
+    return found
+
+
+def _import_module(key: str, name: str) -> Any:
+    working_directory = str(Path.cwd())
+    if working_directory not in sys.path:
+        sys.path.append(working_directory)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # the module is there; something that it imports is not
+        raise ConfigError(
+            f"{key}: there is no module '{error.name}' (looked for '{name}' among the installed "
+            f"packages and in {working_directory})"
+        ) from error
+
+
+def _build_world(world_class: type[Any], config: DictConfig, default_entity: Entity) -> Any:
+    parameters = inspect.signature(world_class).parameters
+    if "config" in parameters:
+        arguments: dict[str, Any] = {"config": config}
+    else:
+        section = OmegaConf.to_container(config.get("world") or OmegaConf.create(), resolve=True)
+        assert isinstance(section, dict)
+        arguments = {str(name): value for name, value in section.items()}
+        _check_arguments(world_class.__name__, parameters, arguments)
+    if "default_entity" in parameters:
+        arguments["default_entity"] = default_entity
+    return world_class(**arguments)
+
+
+def _check_arguments(
+    world_name: str, parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]
+) -> None:
+    names = [name for name in parameters if name != "default_entity"]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    unknown = [] if takes_any else [name for name in arguments if name not in names]
+    if unknown:
+        raise ConfigError(
+            f"config key world.{unknown[0]} is no parameter of {world_name}, which takes "
+            f"{', '.join(names)}.{did_you_mean(unknown[0], names)}"
+        )
+    missing = [
+        f"world.{name}"
+        for name in names
+        if name not in arguments
+        and parameters[name].default is inspect.Parameter.empty
+        and parameters[name].kind
+        not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    ]
+    if missing:
+        raise ConfigError(
+            f"{world_name} needs the config keys {', '.join(missing)}; set them with "
+            f"{' '.join(f'+{name}=...' for name in missing)}"
+        )

@@ -1,0 +1,63 @@
+"""The files of a run: what they are called and where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["RunFiles"]
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The paths of everything that a run leaves in its directory.
+
+    Attributes:
+        directory: The run's directory.
+    """
+
+    directory: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.directory / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per epoch."""
+        return self.directory / "metrics.csv"
+
+    @property
+    def agents(self) -> Path:
+        """One row per epoch and agent."""
+        return self.directory / "agents.csv"
+
+    @property
+    def replacements(self) -> Path:
+        """One row per replaced agent; only where a schedule replaces agents."""
+        return self.directory / "replacements.csv"
+
+    @property
+    def learning_curve(self) -> Path:
+        """The picture of the rewards."""
+        return self.directory / "learning_curve.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.directory / "tensorboard"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One file per agent that is in the population."""
+        return self.directory / "checkpoints"
+
+    @property
+    def sorrel(self) -> Path:
+        """What Sorrel's own runner writes: GIFs and, in some environments, its checkpoints."""
+        return self.directory / "sorrel"
+
+    def checkpoint(self, agent_name: str) -> Path:
+        """Return the checkpoint file of an agent, by its lasting name."""
+        return self.checkpoints / f"{agent_name}.pt"

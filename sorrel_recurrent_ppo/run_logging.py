@@ -1,0 +1,224 @@
+"""What is recorded of each epoch of a run, and the places it is written to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from sorrel.environment import Environment
+from sorrel.utils.logging import Logger, TensorboardLogger
+from sorrel.utils.turn_stats import TurnStats
+
+from sorrel_recurrent_ppo.csv_table import CsvTable
+from sorrel_recurrent_ppo.population import Population
+from sorrel_recurrent_ppo.run_files import RunFiles
+
+__all__ = ["AgentRecord", "CsvSink", "EpochRecord", "RunLogger", "Sink", "TensorboardSink"]
+
+
+@dataclass(frozen=True)
+class AgentRecord:
+    """One agent's part in one epoch.
+
+    Attributes:
+        name: Its lasting name.
+        index: Its place in the environment.
+        model: Its model's registry name.
+        reward: Its reward of the epoch, summed over the turns.
+        diagnostics: Of its model's latest update; empty for models that report none.
+    """
+
+    name: str
+    index: int
+    model: str
+    reward: float
+    diagnostics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """All that is recorded of one epoch.
+
+    Attributes:
+        epoch: Its number, from 0.
+        reward: The world's total reward.
+        loss: The sum of the agents' losses.
+        epsilon: The first agent's epsilon.
+        steps: Agent steps since the start of the run.
+        seconds: Wall time of this epoch.
+        values: Whatever else the environment and its models report, by metric name.
+        agents: One record per agent.
+    """
+
+    epoch: int
+    reward: float
+    loss: float
+    epsilon: float
+    steps: int
+    seconds: float
+    values: Mapping[str, float]
+    agents: Sequence[AgentRecord]
+
+
+class Sink(Protocol):
+    """A place that epochs are written to."""
+
+    def write(self, record: EpochRecord) -> None:
+        """Take one epoch."""
+
+    def close(self) -> None:
+        """Finish; nothing is written after this."""
+
+
+class RunLogger(Logger):
+    """Sorrel's logger interface over any number of sinks.
+
+    Args:
+        env: The environment whose epochs are recorded.
+        population: Its agents by their lasting names.
+        sinks: Where each epoch goes to, in this order.
+        turn_logger: A logger of Sorrel's that gets every turn, or ``None``.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        population: Population,
+        sinks: Sequence[Sink],
+        turn_logger: Logger | None = None,
+    ) -> None:
+        super().__init__(env.config.experiment.epochs)
+        self.steps = 0
+        self._env = env
+        self._population = population
+        self._sinks = sinks
+        self._turn_logger = turn_logger
+        self._epoch_started = time.perf_counter()
+
+    def record_step(self, stats: TurnStats) -> None:
+        """Pass a turn on to the turn logger."""
+        if self._turn_logger is not None:
+            self._turn_logger.record_step(stats)
+
+    def record_epoch(
+        self,
+        epoch: int,
+        loss: float | np.ndarray,
+        reward: float | np.ndarray,
+        epsilon: float = 0,
+        **kwargs: Any,
+    ) -> None:
+        """Record an epoch that Sorrel's runner has finished."""
+        super().record_epoch(epoch, loss, reward, epsilon, **kwargs)
+        now = time.perf_counter()
+        self.steps += self._env.turn * len(self._env.agents)
+        record = EpochRecord(
+            epoch=epoch,
+            reward=float(reward),
+            loss=float(loss),
+            epsilon=float(epsilon),
+            steps=self.steps,
+            seconds=now - self._epoch_started,
+            values=_flatten(kwargs),
+            agents=self._agent_records(),
+        )
+        self._epoch_started = now
+        for sink in self._sinks:
+            sink.write(record)
+
+    def close(self) -> None:
+        """Close every sink."""
+        for sink in self._sinks:
+            sink.close()
+
+    def _agent_records(self) -> list[AgentRecord]:
+        return [
+            AgentRecord(
+                name=member.name,
+                index=member.index,
+                model=member.model_name,
+                reward=member.epoch_reward,
+                diagnostics=getattr(self._env.agents[member.index].model, "diagnostics", {}),
+            )
+            for member in self._population.members
+        ]
+
+
+class CsvSink:
+    """Writes ``metrics.csv``, a row per epoch, and ``agents.csv``, a row per epoch and agent."""
+
+    def __init__(self, files: RunFiles) -> None:
+        self._metrics = CsvTable(
+            files.metrics, ["epoch", "reward", "loss", "epsilon", "steps", "seconds"]
+        )
+        self._agents = CsvTable(files.agents, ["epoch", "agent", "index", "model", "reward"])
+
+    def write(self, record: EpochRecord) -> None:
+        """Append the epoch's rows."""
+        self._metrics.append(
+            {
+                "epoch": record.epoch,
+                "reward": record.reward,
+                "loss": record.loss,
+                "epsilon": record.epsilon,
+                "steps": record.steps,
+                "seconds": f"{record.seconds:.4f}",
+                **record.values,
+            }
+        )
+        for agent in record.agents:
+            self._agents.append(
+                {
+                    "epoch": record.epoch,
+                    "agent": agent.name,
+                    "index": agent.index,
+                    "model": agent.model,
+                    "reward": agent.reward,
+                    **agent.diagnostics,
+                }
+            )
+
+    def close(self) -> None:
+        """Close both files."""
+        self._metrics.close()
+        self._agents.close()
+
+
+class TensorboardSink:
+    """Writes through Sorrel's TensorBoard logger: its own tags, each value, each agent's reward."""
+
+    def __init__(self, logger: TensorboardLogger) -> None:
+        self._logger = logger
+
+    def write(self, record: EpochRecord) -> None:
+        """Write the epoch's scalars."""
+        rewards = {f"reward/{agent.name}": agent.reward for agent in record.agents}
+        self._logger.record_epoch(
+            record.epoch,
+            record.loss,
+            record.reward,
+            record.epsilon,
+            **{"time/seconds": record.seconds},
+            **rewards,
+            **record.values,
+        )
+
+    def close(self) -> None:
+        """Write what is still buffered."""
+        self._logger.writer.close()
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Give every number of a nested mapping a name of its own, such as ``encounters/DeckA``."""
+    flat: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{name}/")
+        elif isinstance(value, np.ndarray) and value.size != 1:
+            flat |= _flatten(dict(enumerate(value.ravel().tolist())), f"{prefix}{name}/")
+        elif value is not None:
+            flat[f"{prefix}{name}"] = float(value)
+    return flat
