@@ -48,21 +48,21 @@ class SelectionRule:
     reward_window: int = 10
 
     def __post_init__(self) -> None:
-        if self.mode not in _NEEDS:
+        if self.mode not in MODES:
             raise ConfigError(
                 f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."
                 f"{did_you_mean(str(self.mode), MODES)}"
             )
         self._check_options()
         if self.count is not None:
-            _check_integer("count", self.count, 1)
+            check_integer("count", self.count, 1)
         if self.probability is not None:
             _check_probability(self.probability)
         if self.agent_ids is not None:
             object.__setattr__(self, "agent_ids", _checked_ids(self.agent_ids))
         tenured = self.mode == "random_with_tenure"
-        _check_integer("minimum_tenure", self.minimum_tenure, 1 if tenured else 0)
-        _check_integer("reward_window", self.reward_window, 1)
+        check_integer("minimum_tenure", self.minimum_tenure, 1 if tenured else 0)
+        check_integer("reward_window", self.reward_window, 1)
 
     def _check_options(self) -> None:
         needed = _NEEDS[self.mode]
@@ -185,7 +185,8 @@ def _mean_of_last(rewards: Sequence[float], window: int, index: int) -> float:
     return mean
 
 
-def _check_integer(name: str, value: Any, low: int) -> None:
+def check_integer(name: str, value: Any, low: int) -> None:
+    """Raise ConfigError unless ``value`` is an integer of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise ConfigError(f"{name} must be an integer of at least {low}, not {value!r}")
 
@@ -199,7 +200,7 @@ def _checked_ids(value: Any) -> tuple[int, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence) or not value:
         raise ConfigError(f"agent_ids must be a list of agents' places, not {value!r}")
     for index in value:
-        _check_integer("each of agent_ids", index, 0)
+        check_integer("agent_ids (each of them)", index, 0)
     if len(set(value)) < len(value):
         raise ConfigError(f"agent_ids names an agent twice: {list(value)}")
     return tuple(int(index) for index in value)
