@@ -1,0 +1,49 @@
+"""What stands in the maze of cue_recall."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sorrel.entities import Entity
+
+from sorrel_recurrent_ppo.examples.sprites import sorrel_sprite
+
+__all__ = ["Arm", "CueLeft", "CueRight"]
+
+_ASSETS = Path(__file__).parent / "assets"
+
+
+class Arm(Entity):
+    """The end of an arm of the T, where a trial ends.
+
+    Agents see the kind of an entity, and that is the same for both arms; the sprite, which tells
+    the paying arm, is for the people who watch.
+
+    Args:
+        pays: Whether this is the arm that the cue pointed at.
+        value: The reward for entering it.
+    """
+
+    def __init__(self, pays: bool, value: float):
+        super().__init__()
+        self.passable = True
+        self.pays = pays
+        self.value = value
+        sprite = "food" if pays else "bone"
+        self.sprite = sorrel_sprite(f"examples/treasurehunt/assets/{sprite}.png")
+
+
+class CueLeft(Entity):
+    """A sign in the end wall: the left arm pays."""
+
+    def __init__(self):
+        super().__init__()
+        self.sprite = _ASSETS / "cue-left.png"
+
+
+class CueRight(Entity):
+    """A sign in the end wall: the right arm pays."""
+
+    def __init__(self):
+        super().__init__()
+        self.sprite = _ASSETS / "cue-right.png"

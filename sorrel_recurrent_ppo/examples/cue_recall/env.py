@@ -1,0 +1,80 @@
+"""The experiment of cue_recall: trial after trial in each lane, and how many of them succeed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from sorrel.action.action_spec import ActionSpec
+from sorrel.environment import Environment
+from sorrel.observation.observation_spec import OneHotObservationSpec
+from sorrel.utils.turn_stats import TurnStats
+
+from sorrel_recurrent_ppo.examples.cue_recall.agents import CueRecallAgent
+from sorrel_recurrent_ppo.examples.cue_recall.world import CueRecallWorld
+from sorrel_recurrent_ppo.examples.default_model import build_iqn
+
+__all__ = ["ENTITY_LIST", "CueRecallEnv"]
+
+ENTITY_LIST = ["EmptyEntity", "Wall", "Arm", "CueLeft", "CueRight", "CueRecallAgent"]
+
+
+class CueRecallEnv(Environment[CueRecallWorld]):
+    """Recalling a cue at the end of a corridor.
+
+    Args:
+        world: The maze.
+        config: With ``experiment.max_turns``, ``world.corridor``, ``agent.num_agents`` and
+            ``agent.vision_radius``; ``configs/environment/cue_recall.yaml`` has them all.
+    """
+
+    def setup_agents(self) -> None:
+        """Make one agent for each lane."""
+        self.agents = [self._make_agent(lane) for lane in range(self.world.lanes)]
+
+    def _make_agent(self, lane: int) -> CueRecallAgent:
+        observation_spec = OneHotObservationSpec(
+            ENTITY_LIST, full_view=False, vision_radius=self.config.agent.vision_radius
+        )
+        observation_spec.override_input_size((math.prod(observation_spec.input_size),))
+        action_spec = ActionSpec(["up", "left", "right"])
+        model = build_iqn(observation_spec, action_spec)
+        return CueRecallAgent(observation_spec, action_spec, model, lane)
+
+    def populate_environment(self) -> None:
+        """Build the maze and put every agent at the start of a first trial."""
+        self.world.turn = 1
+        self.world.trials.clear()
+        self.world.build()
+        for lane, agent in enumerate(self.agents):
+            self.world.begin_trial(lane)
+            self.world.add(self.world.start(lane), agent)
+
+    def take_turn(self, epoch: int = 0) -> None:
+        """Lead the agents whose trial is over back to the start, then let everybody act."""
+        self.world.turn = self.turn + 1
+        for lane, agent in enumerate(self.agents):
+            if self.world.trials[lane].outcome is not None:
+                self.world.move(agent, self.world.start(lane))
+                self.world.begin_trial(lane)
+        super().take_turn(epoch)
+
+    def collect_turn_stats(self, epoch: int) -> TurnStats:
+        """Add the trials that ended this turn, and how many of them succeeded."""
+        stats = super().collect_turn_stats(epoch)
+        trials = self.world.trials.values()
+        ended = [t for t in trials if t.outcome is not None and self.world.counts(t)]
+        stats.extra["trials"] = len(ended)
+        stats.extra["successes"] = sum(t.outcome == "success" for t in ended)
+        return stats
+
+    def aggregate_epoch_stats(self) -> dict[str, float]:
+        """Add ``trials`` and ``success_rate``, the fraction of them that succeeded."""
+        epoch_stats = super().aggregate_epoch_stats()
+        trials, successes = (
+            float(np.array([stats.extra[name] for stats in self._epoch_turn_stats]).sum())
+            for name in ("trials", "successes")
+        )
+        if trials:
+            epoch_stats |= {"trials": trials, "success_rate": successes / trials}
+        return epoch_stats

@@ -1,0 +1,146 @@
+"""The maze of cue_recall: lanes of the shape of a T, and the trial that runs in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from sorrel.entities import Entity
+from sorrel.entities.basic_entities import Wall
+from sorrel.examples.treasurehunt.entities import Sand
+from sorrel.worlds import Gridworld
+
+from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.examples.cue_recall.entities import Arm, CueLeft, CueRight
+from sorrel_recurrent_ppo.examples.world_random import random_index
+
+__all__ = ["CueRecallWorld", "Side", "Trial"]
+
+type Side = Literal["left", "right"]
+type Cell = tuple[int, int, int]
+
+_FLOOR, _OBJECTS = 0, 1
+_LANE_PITCH = 4  # wall, arm, stem, arm; the next lane's wall closes this one
+_JUNCTION_ROW = 1
+
+
+@dataclass
+class Trial:
+    """One way through a lane, from the cue to the end of an arm.
+
+    Attributes:
+        cue: The side that pays.
+        first_turn: The turn of the epoch in which it begins, counted from 1.
+        turns: How many turns it has lasted.
+        outcome: How it ended; ``None`` while it runs.
+    """
+
+    cue: Side
+    first_turn: int
+    turns: int = 0
+    outcome: Literal["success", "failure", "timeout"] | None = None
+
+
+class CueRecallWorld(Gridworld):
+    """Lanes of the shape of a T side by side, one for each agent.
+
+    A lane from above, with a corridor of two steps from the start (S) to the junction (J)::
+
+        # # # # #
+        # a J a #      a: the ends of the arms
+        # #   # #
+        # # S # #
+        # # c # #      c: the cue, a sign in the end wall
+
+    Attributes:
+        corridor: Steps from the start to the junction.
+        turn_limit: Turns after which a trial that reached no arm ends.
+        max_turns: Turns of an epoch.
+        trials: The latest trial of each lane, by the lane's index.
+    """
+
+    def __init__(self, config: dict | DictConfig, default_entity):
+        if not isinstance(config, DictConfig):
+            config = OmegaConf.create(config)
+        self.corridor = int(config.world.corridor)
+        self.lanes = int(config.agent.num_agents)
+        self.turn_limit = 3 * self.corridor + 10
+        self.values = {
+            "success": float(config.world.success_value),
+            "failure": float(config.world.failure_value),
+            "wall": float(config.world.wall_value),
+        }
+        self.trials: dict[int, Trial] = {}
+        height, width = self.corridor + 3, _LANE_PITCH * self.lanes + 1
+        super().__init__(height, width, 2, default_entity)
+        self.max_turns = int(config.experiment.max_turns)
+        self._validate(int(config.agent.vision_radius))
+
+    def _validate(self, vision_radius: int) -> None:
+        if self.lanes < 1:
+            raise ConfigError(f"agent.num_agents must be at least 1, not {self.lanes}")
+        if not 1 <= vision_radius <= self.corridor:
+            raise ConfigError(
+                f"world.corridor={self.corridor} with agent.vision_radius={vision_radius}: the "
+                "radius must be at least 1, to see the cue at the start, and at most the "
+                "corridor's length, not to see it at the junction"
+            )
+        if self.max_turns < self.turn_limit:
+            raise ConfigError(
+                f"experiment.max_turns={self.max_turns} is too short for a single trial: with "
+                f"world.corridor={self.corridor} a trial may take {self.turn_limit} turns"
+            )
+
+    def start(self, lane: int) -> Cell:
+        """Return the cell in which a lane's trials begin."""
+        return (_JUNCTION_ROW + self.corridor, self._stem(lane), _OBJECTS)
+
+    def build(self) -> None:
+        """Put up the walls and the floor of an empty world."""
+        passages = {cell for lane in range(self.lanes) for cell in self._passage(lane)}
+        for row, column in np.ndindex(self.height, self.width):
+            if (row, column) in passages:
+                self.add((row, column, _FLOOR), Sand())
+            else:
+                wall = Wall()
+                wall.value = self.values["wall"]
+                self.add((row, column, _OBJECTS), wall)
+
+    def begin_trial(self, lane: int) -> None:
+        """Draw a new cue for a lane and put up its sign and its arms."""
+        cue: Side = ("left", "right")[random_index(2)]
+        row, stem, _ = self.start(lane)
+        self.add((row + 1, stem, _OBJECTS), CueLeft() if cue == "left" else CueRight())
+        for side, column in (("left", stem - 1), ("right", stem + 1)):
+            pays = side == cue
+            arm = Arm(pays, self.values["success" if pays else "failure"])
+            self.add((_JUNCTION_ROW, column, _OBJECTS), arm)
+        self.trials[lane] = Trial(cue=cue, first_turn=self.turn)
+
+    def note_step(self, lane: int, target: Entity) -> None:
+        """Note what a lane's agent has walked into or onto, and whether that ends its trial."""
+        trial = self.trials[lane]
+        trial.turns += 1
+        if isinstance(target, Arm):
+            trial.outcome = "success" if target.pays else "failure"
+        elif trial.turns >= self.turn_limit:
+            trial.outcome = "timeout"
+
+    def counts(self, trial: Trial) -> bool:
+        """Return whether a trial counts in the success rate.
+
+        Trials that begin too late to reach their turn limit within the epoch do not: else the
+        end of the epoch would cut off the slow ones, and agents that are slow after one cue
+        only would seem to know something.
+        """
+        return trial.first_turn + self.turn_limit - 1 <= self.max_turns
+
+    def _stem(self, lane: int) -> int:
+        return _LANE_PITCH * lane + 2
+
+    def _passage(self, lane: int) -> list[tuple[int, int]]:
+        stem = self._stem(lane)
+        rows = range(_JUNCTION_ROW, _JUNCTION_ROW + self.corridor + 1)
+        return [(row, stem) for row in rows] + [(_JUNCTION_ROW, stem + d) for d in (-1, 1)]
