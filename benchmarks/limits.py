@@ -1,0 +1,187 @@
+"""What the machine's arithmetic allows: the time of a model's matrix products alone.
+
+A *product* is ``(rows, inner, columns)``: ``x (rows, inner)`` times a weight ``(inner, columns)``.
+Every weight matrix of a policy is one product an agent step: ``rows = 1`` for a layer, the number
+of positions for a convolution (taken as the product over its patches).
+
+With ``t(p)`` the measured time of a product ``p``, ``N`` steps of a rollout, minibatches of ``m``
+steps, and ``E`` passes over the rollout::
+
+    acting per step    A = t(products, one after another, rows as above)
+    forward per step   F = sum over layers of t(rows * m) / m
+                         + t(recurrent weight, rows = m / L) / (m / L)
+    training per step  T = 3 E F       (backward costs two products for each one forward)
+    limit              1 / (A + T)     agent steps per second
+
+``L`` is the length of a sequence: step by step only ``m / L`` sequences can share a product with
+the recurrent weight. The *ideal* limit lets that product, too, have ``m`` rows. Everything else
+(non-linearities, optimiser, bookkeeping, Python) counts as zero, so no program reaches the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from timing import stopwatch
+
+__all__ = ["Limit", "Product", "count_products", "measure_limit", "seconds_of"]
+
+_SECONDS_PER_MEASUREMENT = 0.02
+_REPEATS = 5
+
+
+class Product(NamedTuple):
+    """A matrix product ``(rows, inner) x (inner, columns)``."""
+
+    rows: int
+    inner: int
+    columns: int
+
+    @property
+    def operations(self) -> int:
+        """Floating-point operations, a multiplication and an addition each counting as one."""
+        return 2 * self.rows * self.inner * self.columns
+
+    def times(self, n: int) -> Product:
+        """Return the product of ``n`` steps at once."""
+        return self._replace(rows=self.rows * n)
+
+
+@dataclass(frozen=True)
+class PolicyProducts:
+    """The products of one agent step.
+
+    Attributes:
+        layers: Those that many steps can share.
+        recurrent: The one with the recurrent weight, which waits for the step before.
+    """
+
+    layers: tuple[Product, ...]
+    recurrent: Product
+
+    @property
+    def operations(self) -> int:
+        """Floating-point operations of one step forward."""
+        return sum(p.operations for p in (*self.layers, self.recurrent))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The limit of a workload, and what it is made of; times in seconds per agent step."""
+
+    operations: int
+    acting: float
+    training: float
+    training_ideal: float
+
+    @property
+    def steps_per_second(self) -> float:
+        """Acting and training with the sizes that training has."""
+        return 1.0 / (self.acting + self.training)
+
+    @property
+    def ideal_steps_per_second(self) -> float:
+        """As if the recurrent product, too, had a minibatch of rows."""
+        return 1.0 / (self.acting + self.training_ideal)
+
+    def as_dict(self) -> dict[str, float]:
+        """Return everything as plain numbers."""
+        return asdict(self) | {
+            "steps_per_second": self.steps_per_second,
+            "ideal_steps_per_second": self.ideal_steps_per_second,
+        }
+
+
+def count_products(policy: nn.Module, area: int) -> PolicyProducts:
+    """Read the products off a policy's weights.
+
+    Args:
+        policy: A policy with one recurrent layer.
+        area: Positions of a convolution's output (they keep the picture's size); 0 without one.
+    """
+    layers: list[Product] = []
+    recurrent: list[Product] = []
+    for name, weight in policy.named_parameters():
+        if weight.ndim < 2:
+            continue
+        product = Product(area if weight.ndim == 4 else 1, weight[0].numel(), len(weight))
+        (recurrent if "weight_hh" in name else layers).append(product)
+    (only,) = recurrent
+    return PolicyProducts(tuple(layers), only)
+
+
+def seconds_of(products: Sequence[Product]) -> float:
+    """Measure products done one after another, by PyTorch or by numpy, whichever is faster."""
+    return min(
+        _best_seconds([make_call(*_operands(p)) for p in products])
+        for make_call in (_torch_call, _numpy_call)
+    )
+
+
+def measure_limit(
+    products: PolicyProducts, *, batch_size: int, sequence_length: int, n_epochs: int
+) -> Limit:
+    """Measure the rates and compute a workload's limit.
+
+    Args:
+        products: The model's own.
+        batch_size: Steps of a minibatch, ``m``.
+        sequence_length: Steps of a sequence, ``L``.
+        n_epochs: Passes over a rollout, ``E``.
+    """
+    sequences = max(1, batch_size // sequence_length)
+    shared = sum(seconds_of([p.times(batch_size)]) for p in products.layers) / batch_size
+    stepwise = seconds_of([products.recurrent.times(sequences)]) / sequences
+    ideal = seconds_of([products.recurrent.times(batch_size)]) / batch_size
+    return Limit(
+        operations=products.operations,
+        acting=seconds_of([*products.layers, products.recurrent]),
+        training=3 * n_epochs * (shared + stepwise),
+        training_ideal=3 * n_epochs * (shared + ideal),
+    )
+
+
+def _operands(product: Product) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((product.rows, product.inner), np.float32)
+    return x, rng.standard_normal((product.columns, product.inner), np.float32)
+
+
+def _torch_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
+    inputs, matrix = torch.from_numpy(x), torch.from_numpy(weight)
+    if len(x) == 1:
+        vector, result = inputs[0], torch.empty(len(weight))
+        return lambda: torch.mv(matrix, vector, out=result)
+    transposed, results = matrix.t(), torch.empty(len(x), len(weight))
+    return lambda: torch.mm(inputs, transposed, out=results)
+
+
+def _numpy_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
+    if len(x) == 1:
+        vector, result = x[0], np.empty(len(weight), np.float32)
+        return lambda: np.dot(weight, vector, out=result)
+    results = np.empty((len(x), len(weight)), np.float32)
+    return lambda: np.dot(x, weight.T, out=results)
+
+
+def _best_seconds(calls: Sequence[Callable[[], object]]) -> float:
+    """Return the least of several measurements: a limit knows no interruptions."""
+
+    def once() -> None:
+        for call in calls:
+            call()
+
+    once()
+    count = max(1, round(_SECONDS_PER_MEASUREMENT / max(stopwatch(once), 1e-7)))
+
+    def many() -> None:
+        for _ in range(count):
+            once()
+
+    return min(stopwatch(many) for _ in range(_REPEATS)) / count

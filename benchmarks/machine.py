@@ -1,0 +1,55 @@
+"""What the figures were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+__all__ = ["describe_machine"]
+
+_PACKAGES = (
+    "sorrel-recurrent-ppo",
+    "sorrel",
+    "torch",
+    "numpy",
+    "sb3-contrib",
+    "stable-baselines3",
+    "gymnasium",
+    "popgym",
+)
+
+
+def describe_machine() -> dict[str, object]:
+    """Return processor, cores, thread setting and versions."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {key.strip(): value.strip() for key, value in facts.items()}
+    if "model name" not in named:
+        return platform.processor() or platform.machine()
+    return (
+        f"{named['model name']} (family {named.get('cpu family')}, model {named.get('model')}, "
+        f"{named.get('cpu MHz', '?')} MHz)"
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,77 @@
+"""Memory of a model: per stored step, and over many epochs; each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import psutil
+import torch
+
+from workloads import FLAT150, act, build_model, run_epochs
+
+__all__ = ["buffer_bytes_per_step", "growth_over_epochs", "resident_bytes_per_step"]
+
+
+def buffer_bytes_per_step(n_steps: int) -> float:
+    """Return the bytes of the rollout's arrays over the steps stored in them."""
+    memory = _filled_model(n_steps).memory
+    arrays = [value for value in vars(memory).values() if isinstance(value, np.ndarray)]
+    owned = sum(array.nbytes for array in arrays if array.base is None)
+    return owned / len(memory)
+
+
+def resident_bytes_per_step(n_steps: int) -> float:
+    """Return by how much the process grew for a step, update included."""
+    return _in_new_process(_resident_bytes_per_step, n_steps)
+
+
+def growth_over_epochs(n_epochs: int) -> float:
+    """Return the bytes by which a process grew from a fifth of the epochs to their end."""
+    return _in_new_process(_growth_over_epochs, n_epochs)
+
+
+def _in_new_process(function: Callable[[int], float], n: int) -> float:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(function, n).result()
+
+
+def _resident_bytes_per_step(n_steps: int) -> float:
+    torch.set_num_threads(1)
+    observations = FLAT150.observations(100)
+    warm_up = build_model(FLAT150)
+    run_epochs(warm_up, observations, 11)
+    model = build_model(FLAT150, rollout_length=n_steps)
+    before = _resident()
+    act(model, observations, n_steps)
+    model.end_epoch_action(epoch=0)
+    model.train_step()
+    return (_resident() - before) / n_steps
+
+
+def _growth_over_epochs(n_epochs: int) -> float:
+    torch.set_num_threads(1)
+    observations = FLAT150.observations(20)
+    model = build_model(FLAT150, hidden_size=32, layer_size=32, rollout_length=200)
+    settled = 0
+    for epoch in range(n_epochs):
+        model.start_epoch_action(epoch=epoch)
+        act(model, observations, 20)
+        model.end_epoch_action(epoch=epoch)
+        model.train_step()
+        if epoch == n_epochs // 5:
+            settled = _resident()
+    return float(_resident() - settled)
+
+
+def _filled_model(n_steps: int):
+    model = build_model(FLAT150, rollout_length=n_steps)
+    act(model, FLAT150.observations(100), n_steps)
+    return model
+
+
+def _resident() -> int:
+    return psutil.Process().memory_info().rss

@@ -1,0 +1,347 @@
+"""The rows of the throughput benchmark: what is measured, against what, and what is to be reached.
+
+All rates are agent steps per second on one thread. Peers are measured in the same rounds as ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from sorrel.environment import Environment
+
+from limits import Limit, count_products, measure_limit
+from memory_use import buffer_bytes_per_step, growth_over_epochs, resident_bytes_per_step
+from peers import IQN_FRAMES, SB3_BATCH_SIZES, build_iqn, build_sb3, sb3_settings
+from report import Claim, Figure, Row
+from sorrel_envs import build_sorrel_env
+from sorrel_recurrent_ppo.config_files import model_defaults
+from stages import stages_of_rollouts
+from timing import interleave, per_round, spread, stopwatch
+from workloads import EPOCH_TURNS, FLAT150, GRID, Workload, act, build_model, run_epochs
+
+__all__ = ["FULL", "QUICK", "ROWS", "Effort"]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured.
+
+    Attributes:
+        rounds: How often everybody is measured.
+        turns: Actions of one measurement of acting.
+        sb3_batch_sizes: The minibatches that sb3-contrib is tried with.
+        cleanup: Hydra overrides of the cleanup runs; their rollouts fill up once a measurement.
+        rollout_lengths: Those at which the cost of a step is compared.
+        growth_epochs: Epochs over which memory is watched.
+    """
+
+    rounds: int
+    turns: int
+    sb3_batch_sizes: tuple[int, ...]
+    cleanup: Mapping[str, int]
+    rollout_lengths: tuple[int, ...]
+    growth_epochs: int
+
+
+FULL = Effort(
+    rounds=5,
+    turns=2_000,
+    sb3_batch_sizes=SB3_BATCH_SIZES,
+    cleanup={"epochs": 10, "rollout_length": 1_024},
+    rollout_lengths=(1_024, 4_096, 16_384),
+    growth_epochs=1_000,
+)
+QUICK = Effort(
+    rounds=3,
+    turns=500,
+    sb3_batch_sizes=SB3_BATCH_SIZES[-1:],
+    cleanup={"epochs": 0, "rollout_length": 100},
+    rollout_lengths=(1_024, 4_096),
+    growth_epochs=200,
+)
+
+
+def acting(effort: Effort) -> Row:
+    """One ``take_action`` and ``memory.add``, against Sorrel's IQN on the same observation."""
+    observations = FLAT150.observations(EPOCH_TURNS)
+    stacked = np.repeat(observations, IQN_FRAMES, axis=2)
+    contestants = {
+        "lstm_ppo": partial(_acting_us, build_model(FLAT150), observations, effort.turns),
+        "Sorrel's IQN": partial(_acting_us, build_iqn(FLAT150, epsilon=0.0), stacked, effort.turns),
+    }
+    samples = interleave(contestants, effort.rounds)
+    ratios = per_round(samples["lstm_ppo"], samples["Sorrel's IQN"])
+    return Row(
+        "flat150 acting",
+        [
+            Figure("lstm_ppo", samples["lstm_ppo"], "us/step", FLAT150.settings),
+            Figure(
+                "Sorrel's IQN",
+                samples["Sorrel's IQN"],
+                "us/step",
+                {"layer_size": 250, "n_frames": IQN_FRAMES, "epsilon": 0.0},
+            ),
+        ],
+        [Claim("time over that of Sorrel's IQN", ratios, 0.4, "at most")],
+    )
+
+
+def training(effort: Effort) -> Row:
+    """Acting and training on flat150, against sb3-contrib and against the limit."""
+    packaged = {"sequence_length": model_defaults(FLAT150.model)["sequence_length"]}
+    sb3 = {f"sb3-contrib, minibatch {n}": n for n in effort.sb3_batch_sizes}
+    limit = _LimitMeter(FLAT150)
+    contestants = {
+        "lstm_ppo": _our_rate(FLAT150),
+        "lstm_ppo, packaged sequence_length": _our_rate(FLAT150, **packaged),
+        **{name: _sb3_rate(size) for name, size in sb3.items()},
+    }
+    samples = interleave(contestants | {"limit": limit}, effort.rounds)
+    ours = samples["lstm_ppo"]
+    best = max(sb3, key=lambda name: spread(samples[name])["median"])
+    settings = {
+        "lstm_ppo": FLAT150.settings,
+        "lstm_ppo, packaged sequence_length": packaged,
+        **{name: sb3_settings(FLAT150, batch_size=size) for name, size in sb3.items()},
+    }
+    return Row(
+        "flat150 acting and training",
+        [
+            *(Figure(name, samples[name], "steps/s", settings[name]) for name in contestants),
+            *limit.figures(),
+        ],
+        [
+            Claim(f"rate over {best}", per_round(ours, samples[best]), 6.0, "at least"),
+            limit.claim(ours),
+        ],
+    )
+
+
+def grid(effort: Effort) -> Row:
+    """Acting and training on a picture with two action branches, against the limit."""
+    limit = _LimitMeter(GRID)
+    rates = interleave({"gru_ppo": _our_rate(GRID), "limit": limit}, effort.rounds)["gru_ppo"]
+    return Row(
+        "grid acting and training",
+        [Figure("gru_ppo", rates, "steps/s", GRID.settings), *limit.figures()],
+        [limit.claim(rates)],
+    )
+
+
+def cleanup(effort: Effort) -> Row:
+    """A whole run of Sorrel's cleanup, ten agents with their own models, an update included."""
+    ours = [
+        "model.lstm_ppo.obs_type=flattened",
+        f"model.lstm_ppo.rollout_length={effort.cleanup['rollout_length']}",
+    ]
+    computing = "Sorrel's IQN, every action computed"
+    runs: dict[str, tuple[str | None, list[str]]] = {
+        "lstm_ppo": ("lstm_ppo", ours),
+        "Sorrel's IQN": (None, []),
+        computing: (None, ["model.iqn.parameters.epsilon=0.0"]),
+    }
+    contestants = {
+        name: _epoch_seconds(model, overrides, effort.cleanup["epochs"])
+        for name, (model, overrides) in runs.items()
+    }
+    samples = interleave(contestants, effort.rounds)
+    return Row(
+        "cleanup, whole run",
+        [Figure(name, samples[name], "s/epoch", {"config": runs[name][1]}) for name in runs],
+        [
+            Claim(
+                f"time over that of {name}", per_round(samples["lstm_ppo"], times), 1.0, "at most"
+            )
+            for name, times in samples.items()
+            if name != "lstm_ppo"
+        ],
+    )
+
+
+def scale(effort: Effort) -> Row:
+    """Cost of a step and memory, as rollouts grow and epochs go by."""
+    names = {f"lstm_ppo, rollout {n}": n for n in effort.rollout_lengths}
+    contestants = {
+        name: _our_rate(FLAT150, n_steps=n, rollout_length=n) for name, n in names.items()
+    }
+    samples = interleave(contestants, effort.rounds)
+    first, *longer = names
+    in_buffers = {n: [buffer_bytes_per_step(n)] for n in effort.rollout_lengths}
+    longest = effort.rollout_lengths[-1]
+    resident = [resident_bytes_per_step(longest)]
+    growth = [growth_over_epochs(effort.growth_epochs)]
+    grown = f"growth of the process, epochs {effort.growth_epochs // 5}-{effort.growth_epochs}"
+    return Row(
+        "cost against scale",
+        [
+            *(Figure(name, samples[name], "steps/s", {}) for name in names),
+            *(Figure(f"buffers, rollout {n}", b, "bytes/step") for n, b in in_buffers.items()),
+            Figure(f"process, rollout {longest}", resident, "bytes/step"),
+            Figure(grown, growth, "bytes"),
+        ],
+        [
+            *(
+                Claim(
+                    f"{n}: rate over {first}",
+                    per_round(samples[n], samples[first]),
+                    0.9,
+                    "at least",
+                )
+                for n in longer
+            ),
+            *(Claim(f"buffers, rollout {n}", b, 6e3, "at most") for n, b in in_buffers.items()),
+            Claim(f"process, rollout {longest}, bytes a step", resident, 6e3, "at most"),
+            Claim(grown, growth, 1e6, "at most"),
+        ],
+    )
+
+
+def units(effort: Effort) -> Row:
+    """What the specification says of GRU and LSTM, beside what is measured; both on flat150."""
+    workloads = {name: replace(FLAT150, model=name) for name in ("gru_ppo", "lstm_ppo")}
+    models = {name: build_model(workload) for name, workload in workloads.items()}
+    gru, lstm = models["gru_ppo"].policy.core, models["lstm_ppo"].policy.core
+    observations = FLAT150.observations(EPOCH_TURNS)
+    acting_us = interleave(
+        {n: partial(_acting_us, m, observations, effort.turns) for n, m in models.items()},
+        effort.rounds,
+    )
+    rates = interleave({n: _our_rate(w) for n, w in workloads.items()}, effort.rounds)
+    parameters = [sum(p.numel() for p in core.parameters()) for core in (gru, lstm)]
+    return Row(
+        "LSTM over GRU",
+        [
+            Figure("state memory (said: 2)", [lstm.state_size / gru.state_size], ""),
+            Figure("recurrent parameters (said: 4/3)", [parameters[1] / parameters[0]], ""),
+            Figure(
+                "time of acting (said: 1.3 to 1.5)",
+                per_round(acting_us["lstm_ppo"], acting_us["gru_ppo"]),
+                "",
+            ),
+            Figure(
+                "time of acting and training (said: 1.3 to 1.5)",
+                per_round(rates["gru_ppo"], rates["lstm_ppo"]),
+                "",
+            ),
+        ],
+    )
+
+
+def profile(effort: Effort) -> Row:
+    """Where the time of a step goes, in acting and in training, on both workloads."""
+    figures = []
+    for workload in (FLAT150, GRID):
+        n_steps = workload.settings["rollout_length"]
+        model, observations = build_model(workload), workload.observations(EPOCH_TURNS)
+        run_epochs(model, observations, n_steps // EPOCH_TURNS)
+        stages = stages_of_rollouts(model, observations, n_steps, effort.rounds)
+        figures += [
+            Figure(f"{workload.name} {name}", [1e6 * s / n_steps for s in seconds], "us/step")
+            for name, seconds in stages.items()
+        ]
+    return Row("profile", figures)
+
+
+ROWS: Mapping[str, Callable[[Effort], Row]] = {
+    "acting": acting,
+    "training": training,
+    "grid": grid,
+    "cleanup": cleanup,
+    "scale": scale,
+    "units": units,
+    "profile": profile,
+}
+
+
+def _acting_us(model: Any, observations: np.ndarray, turns: int) -> float:
+    """Return microseconds per turn of an epoch, after some turns of another."""
+    for n_turns in (EPOCH_TURNS, turns):
+        model.memory.clear()
+        model.start_epoch_action(epoch=0)
+        seconds = stopwatch(partial(act, model, observations, n_turns))
+        model.end_epoch_action(epoch=0)
+    return 1e6 * seconds / turns
+
+
+def _our_rate(
+    workload: Workload, n_steps: int | None = None, **overrides: Any
+) -> Callable[[], float]:
+    """Return a measurement: steps per second over one rollout and its update."""
+    model = build_model(workload, **overrides)
+    observations = workload.observations(EPOCH_TURNS)
+    n_epochs = -(-(n_steps or workload.settings["rollout_length"]) // EPOCH_TURNS)
+    run = partial(run_epochs, model, observations, n_epochs)
+    run()  # warm-up
+    return lambda: n_epochs * EPOCH_TURNS / stopwatch(run)
+
+
+def _sb3_rate(batch_size: int) -> Callable[[], float]:
+    model = build_sb3(FLAT150, batch_size=batch_size)
+    n_steps = model.n_steps
+    model.learn(n_steps)  # warm-up
+    learn = partial(model.learn, n_steps, reset_num_timesteps=False)
+    return lambda: n_steps / stopwatch(learn)
+
+
+class _LimitMeter:
+    """Measures a workload's limit, and keeps what it is made of.
+
+    Attributes:
+        limits: One limit per measurement.
+    """
+
+    def __init__(self, workload: Workload) -> None:
+        model = build_model(workload)
+        picture = model.layout.picture
+        self._products = count_products(model.policy, picture[1] * picture[2] if picture else 0)
+        self._settings = model.settings
+        self.limits: list[Limit] = []
+
+    def __call__(self) -> float:
+        """Return steps per second."""
+        settings = self._settings
+        limit = measure_limit(
+            self._products,
+            batch_size=settings.batch_size,
+            sequence_length=settings.sequence_length,
+            n_epochs=settings.n_epochs,
+        )
+        self.limits.append(limit)
+        return limit.steps_per_second
+
+    def figures(self) -> list[Figure]:
+        """Return the limit, and its parts."""
+        return [
+            Figure("limit", [x.steps_per_second for x in self.limits], "steps/s"),
+            Figure(
+                "limit, all products at a minibatch's rate",
+                [x.ideal_steps_per_second for x in self.limits],
+                "steps/s",
+            ),
+            Figure("limit, acting", [1e6 * x.acting for x in self.limits], "us/step"),
+            Figure("limit, training", [1e6 * x.training for x in self.limits], "us/step"),
+        ]
+
+    def claim(self, rates: list[float]) -> Claim:
+        """Return what is to be reached by our rates of the same rounds."""
+        ratios = per_round(rates, [x.steps_per_second for x in self.limits])
+        return Claim("rate over the limit", ratios, 0.6, "at least")
+
+
+def _epoch_seconds(model: str | None, overrides: list[str], last_epoch: int) -> Callable[[], float]:
+    """Return a measurement: seconds of an epoch in Sorrel's own runner."""
+    env = build_sorrel_env(
+        "cleanup", model, seed=0, overrides=[*overrides, f"experiment.epochs={last_epoch}"]
+    )
+    return lambda: stopwatch(partial(_run_quietly, env)) / (last_epoch + 1)
+
+
+def _run_quietly(env: Environment) -> None:
+    with TemporaryDirectory() as directory:
+        env.run_experiment(animate=False, logging=False, output_dir=Path(directory))

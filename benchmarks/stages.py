@@ -1,0 +1,116 @@
+"""Where the time of acting and of an update goes, by stage."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from sorrel_recurrent_ppo import inference, models, ppo
+from sorrel_recurrent_ppo.heads import BranchedCategorical
+from sorrel_recurrent_ppo.models import RecurrentPPO
+from workloads import act
+
+__all__ = ["stages_of_rollouts"]
+
+type Place = tuple[object, str, str]  # (owner, attribute, stage)
+
+
+class _StageClock:
+    """Adds up the time of each stage; a stage within another counts for itself alone."""
+
+    def __init__(self, outermost: str) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._stack = [outermost]
+        self._since = time.perf_counter()
+
+    def switch(self) -> None:
+        """Book the time since the last switch to the innermost stage."""
+        now = time.perf_counter()
+        self.seconds[self._stack[-1]] += now - self._since
+        self._since = now
+
+    def timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        """Return the function with its time booked to a stage."""
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            self.switch()
+            self._stack.append(stage)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.switch()
+                self._stack.pop()
+
+        return wrapper
+
+
+@contextmanager
+def _clocked(places: list[Place]) -> Iterator[dict[str, float]]:
+    clock = _StageClock("Python")
+    with ExitStack() as stack:
+        for owner, attribute, stage in places:
+            timed = clock.timed(getattr(owner, attribute), stage)
+            stack.enter_context(patch.object(owner, attribute, timed))
+        clock.switch()
+        clock.seconds.clear()
+        yield clock.seconds
+        clock.switch()
+
+
+def stages_of_rollouts(
+    model: RecurrentPPO, observations: np.ndarray, n_steps: int, rounds: int
+) -> dict[str, list[float]]:
+    """Collect and learn from rollouts, and return the seconds of each stage, a number a round.
+
+    Args:
+        model: A warm model with an empty rollout; each rollout is one epoch.
+        observations: What it sees.
+        n_steps: Its rollout length.
+        rounds: Number of rollouts.
+    """
+    stages: dict[str, list[float]] = defaultdict(list)
+    for epoch in range(rounds):
+        model.start_epoch_action(epoch=epoch)
+        with _clocked(_acting_places(model)) as acting:
+            act(model, observations, n_steps)
+        model.end_epoch_action(epoch=epoch)
+        with _clocked(_training_places(model)) as training:
+            model.train_step()
+        for part, seconds in (("acting", acting), ("training", training)):
+            for stage, spent in seconds.items():
+                stages[f"{part}: {stage}"].append(spent)
+    return stages
+
+
+def _acting_places(model: RecurrentPPO) -> list[Place]:
+    return [
+        (inference.PolicyStep, "__call__", "encode, recurrent, heads"),
+        (models, "sample_branches", "sampling"),
+        (models, "read_observation", "reading the observation"),
+        (model.memory, "add", "storing"),
+    ]
+
+
+def _training_places(model: RecurrentPPO) -> list[Place]:
+    policy = model.policy
+    return [
+        (policy.encoder, "forward", "encode"),
+        (policy.core, "forward", "recurrent"),
+        (policy.heads, "forward", "heads"),
+        (BranchedCategorical, "log_prob_and_entropy", "loss"),
+        (ppo, "clipped_policy_loss", "loss"),
+        (ppo, "value_loss", "loss"),
+        (torch.Tensor, "backward", "backward"),
+        (torch.nn.utils, "clip_grad_norm_", "optimizer"),
+        (model.optimizer, "step", "optimizer"),
+        (ppo, "generalized_advantages", "advantages"),
+    ]

@@ -1,0 +1,50 @@
+"""Measures how fast the models act and learn on this machine, beside others and beside its limit.
+
+python benchmarks/throughput.py              # everything, some minutes
+python benchmarks/throughput.py --quick      # a look, in about a minute
+python benchmarks/throughput.py --only acting --json acting.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from machine import describe_machine
+from report import print_report, write_json
+from rows import FULL, QUICK, ROWS
+
+
+def main() -> None:
+    arguments = _parse_arguments()
+    torch.set_num_threads(1)
+    effort = QUICK if arguments.quick else FULL
+    console = Console()
+    machine = describe_machine()
+    console.print(machine)
+    rows = []
+    for name in arguments.only or ROWS:
+        with console.status(f"measuring {name}"):
+            rows.append(ROWS[name](effort))
+        if arguments.json:
+            write_json(arguments.json, machine, rows)
+    print_report(rows, console)
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a look")
+    parser.add_argument(
+        "--only", action="append", choices=list(ROWS), help="a row to measure; may be repeated"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
