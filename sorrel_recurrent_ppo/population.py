@@ -1,0 +1,186 @@
+"""Who is in an environment: its agents by lasting names, their models and their rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import MethodType
+from typing import Any
+
+import numpy as np
+from sorrel.agents import Agent
+from sorrel.buffers import Buffer
+from sorrel.environment import Environment
+from sorrel.models import BaseModel
+
+from sorrel_recurrent_ppo.registry import is_ppo_model
+
+__all__ = ["Member", "Population", "population_of"]
+
+_ATTRIBUTE = "_recurrent_ppo_population"
+
+
+@dataclass
+class Member:
+    """One agent of a population; a newcomer in its place is another member.
+
+    Attributes:
+        index: Its place in ``env.agents``.
+        name: Its lasting name: "0" to "n-1" for the first members, newcomers go on counting.
+        model_name: Its model's registry name, or the class name of a model that has none.
+        joined_epoch: The epoch that was running when it joined; -1 before the first.
+        seed: The seed that its model was built with, if known.
+        epoch_reward: Its reward so far in this epoch.
+        rewards: Its reward in each epoch that it completed.
+    """
+
+    index: int
+    name: str
+    model_name: str
+    joined_epoch: int
+    seed: int | None
+    epoch_reward: float = 0.0
+    rewards: list[float] = field(default_factory=list)
+
+
+class Population:
+    """The members of an environment that honours its config's models.
+
+    Attributes:
+        members: The present members by index.
+        epoch: The epoch of the running experiment; -1 before its first reset.
+        running: Whether ``run_experiment`` is on its way.
+        replacements: What was replaced when, in order.
+        epoch_start_callbacks: Called with environment and epoch after each reset of a running
+            experiment.
+    """
+
+    def __init__(self) -> None:
+        self.members: list[Member] = []
+        self.epoch = -1
+        self.running = False
+        self.replacements: list[Any] = []
+        self.epoch_start_callbacks: list[Callable[[Environment, int], None]] = []
+        self._agents: list[Agent] = []
+        self._n_named = 0
+
+    def admit(self, agent: Agent, *, model_name: str, seed: int | None) -> None:
+        """Take in an agent with the model it has, as the last member."""
+        self.members.append(self._new_member(len(self.members), model_name, seed))
+        self._agents.append(agent)
+        self._count_rewards(agent, self.members[-1])
+
+    def replace_model(
+        self, env: Environment, index: int, model: BaseModel, *, model_name: str, seed: int | None
+    ) -> None:
+        """Give the agent at a place a newcomer's model; a new member takes the place.
+
+        Args:
+            env: The population's environment.
+            index: The place in ``env.agents``.
+            model: The newcomer's model.
+            model_name: Its registry name.
+            seed: The seed that it was built with.
+        """
+        agent = env.agents[index]
+        attach_model(agent, index, model)
+        self.members[index] = self._new_member(index, model_name, seed)
+        self._count_rewards(agent, self.members[index])
+
+    def follow(self, agents: Sequence[Agent]) -> None:
+        """Carry the living models over to agent objects that the environment has built anew.
+
+        Raises:
+            RuntimeError: The number of agents has changed.
+        """
+        if len(agents) != len(self.members):
+            raise RuntimeError(
+                f"the environment now has {len(agents)} agents; the config's models were given to "
+                f"{len(self.members)}"
+            )
+        for index, (former, agent) in enumerate(zip(self._agents, agents, strict=True)):
+            if agent is not former:
+                attach_model(agent, index, former.model)
+                self._agents[index] = agent
+                self._count_rewards(agent, self.members[index])
+
+    def start_experiment(self) -> None:
+        """Note that epochs are counted from here."""
+        self.epoch, self.running = -1, True
+
+    def start_epoch(self) -> None:
+        """Note a reset: it ends the epoch before it, if an experiment is running."""
+        if self.running and self.epoch >= 0:
+            self._complete_epoch()
+        for member in self.members:
+            member.epoch_reward = 0.0
+        if self.running:
+            self.epoch += 1
+
+    def end_experiment(self, *, completed: bool) -> None:
+        """Note the end of a run; an epoch that broke off counts for nothing."""
+        if completed and self.epoch >= 0:
+            self._complete_epoch()
+        self.running = False
+
+    def _complete_epoch(self) -> None:
+        for member in self.members:
+            member.rewards.append(member.epoch_reward)
+
+    def _new_member(self, index: int, model_name: str, seed: int | None) -> Member:
+        self._n_named += 1
+        return Member(index, str(self._n_named - 1), model_name, self.epoch, seed)
+
+    @staticmethod
+    def _count_rewards(agent: Agent, member: Member) -> None:
+        # Both are found through the agent, not a closure, so that a deep copy of an environment
+        # counts its own rewards and fills its own models.
+        vars(agent)["_population_member"] = member
+        vars(agent)["add_memory"] = MethodType(_add_memory, agent)
+
+
+def _add_memory(agent: Agent, *args: Any, **kwargs: Any) -> Any:
+    """Stand for ``Agent.add_memory(state, action, reward, done)`` and count the reward."""
+    result = type(agent).add_memory(agent, *args, **kwargs)
+    reward = kwargs["reward"] if "reward" in kwargs else args[2]
+    vars(agent)["_population_member"].epoch_reward += float(reward)
+    return result
+
+
+def population_of(env: Environment) -> Population | None:
+    """Return an environment's population, or ``None`` where the config names no model."""
+    return vars(env).get(_ATTRIBUTE)
+
+
+def set_population(env: Environment, population: Population) -> None:
+    """Make a population that of an environment."""
+    vars(env)[_ATTRIBUTE] = population
+
+
+def agent_label(index: int, agent: Agent) -> str:
+    """Return what messages call an agent, such as ``agent 0 (TreasurehuntAgent)``."""
+    return f"agent {index} ({type(agent).__name__})"
+
+
+def attach_model(agent: Agent, index: int, model: BaseModel) -> None:
+    """Give an agent a model in place of the one it has.
+
+    The keys of the old model's ``memory.extra_data`` are taken over, since the agent's
+    ``add_memory`` looks for them; their contents are not.
+    """
+    extra_data = agent.model.memory.extra_data
+    if is_ppo_model(model):
+        model.agent_name = agent_label(index, agent)  # pyright: ignore[reportAttributeAccessIssue]
+        collecting = model.training  # pyright: ignore[reportAttributeAccessIssue]
+        for mode in (not collecting, collecting):  # evaluation fills a record of its own
+            model.train(mode)  # pyright: ignore[reportAttributeAccessIssue]
+            _take_over_keys(extra_data, model.memory)
+    else:
+        _take_over_keys(extra_data, model.memory)
+    agent.model = model
+
+
+def _take_over_keys(extra_data: dict[str, np.ndarray], memory: Buffer) -> None:
+    for key, array in extra_data.items():
+        if key not in memory.extra_data:
+            memory.extra_data[key] = np.zeros((memory.capacity, *array.shape[1:]), array.dtype)

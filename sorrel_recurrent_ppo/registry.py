@@ -1,0 +1,250 @@
+"""Models by name: what is installed, and building one.
+
+A distribution offers models through the entry-point group ``sorrel.models``; a notebook adds one
+of its own by `register_model`. A model is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from sorrel_recurrent_ppo.config_files import config_dir, model_defaults
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.settings import PPOSettings
+
+if TYPE_CHECKING:
+    from sorrel.action.action_spec import ActionSpec
+    from sorrel.models import BaseModel
+    from sorrel.observation.observation_spec import ObservationSpec
+
+__all__ = [
+    "available_models",
+    "build_model",
+    "find_name",
+    "is_ppo_model",
+    "load_model_class",
+    "model_parameters",
+    "register_model",
+]
+
+ENTRY_POINT_GROUP = "sorrel.models"
+
+type Catalogue = Mapping[str, tuple[EntryPoint, ...]]
+
+_registered: dict[str, type] = {}
+
+
+def build_catalogue(found: Iterable[EntryPoint]) -> Catalogue:
+    """Sort entry points by the model name that they claim; two may claim the same.
+
+    Args:
+        found: Entry points of the group ``sorrel.models``; none is loaded.
+    """
+    catalogue: dict[str, tuple[EntryPoint, ...]] = {}
+    for entry_point in found:
+        catalogue[entry_point.name] = (*catalogue.get(entry_point.name, ()), entry_point)
+    return catalogue
+
+
+@cache
+def _installed() -> Catalogue:
+    return build_catalogue(entry_points(group=ENTRY_POINT_GROUP))
+
+
+def available_models() -> tuple[str, ...]:
+    """Return the names of all models, sorted, without importing any."""
+    return tuple(sorted(_installed().keys() | _registered.keys()))
+
+
+def register_model(name: str, cls: type) -> None:
+    """Make a model available in this process; registering again replaces it.
+
+    Args:
+        name: The name to choose it by. Packaged defaults apply to packaged models only.
+        cls: A Sorrel model class that takes ``input_size`` and ``action_space`` by keyword.
+
+    Raises:
+        ConfigError: An installed distribution offers a model of that name.
+        TypeError: ``cls`` is not a class.
+    """
+    if not isinstance(cls, type):
+        raise TypeError(f"register_model needs a class, not {cls!r}")
+    if name in _installed():
+        owners = ", ".join(_owner(entry_point) for entry_point in _installed()[name])
+        raise ConfigError(f"model name '{name}' is taken by {owners}; choose another")
+    _registered[name] = cls
+
+
+def load_model_class(name: str) -> type:
+    """Import a model's class.
+
+    Raises:
+        ConfigError: No model has that name, two distributions claim it, or it fails to load.
+    """
+    if name in _registered:
+        return _registered[name]
+    return load_from(_installed(), name)
+
+
+def load_from(catalogue: Catalogue, name: str) -> type:
+    """Import the class that a catalogue holds under a name; errors as in `load_model_class`."""
+    claims = catalogue.get(name, ())
+    if not claims:
+        known = sorted(catalogue.keys() | _registered.keys())
+        raise ConfigError(
+            f"there is no model named '{name}'.{did_you_mean(name, known)} "
+            f"Available: {', '.join(known) or 'none'}"
+        )
+    if len(claims) > 1:
+        owners = " and ".join(sorted(f"{_owner(claim)} ({claim.value})" for claim in claims))
+        raise ConfigError(f"model name '{name}' is claimed by {owners}; uninstall one of them")
+    claim = claims[0]
+    try:
+        loaded = claim.load()
+    except Exception as error:
+        raise ConfigError(
+            f"model '{name}' of {_owner(claim)} ({claim.value}) failed to load: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(loaded, type):
+        raise ConfigError(f"model '{name}' of {_owner(claim)} ({claim.value}) is not a class")
+    return loaded
+
+
+def _owner(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else "an unknown distribution"
+
+
+def find_name(cls: type) -> str | None:
+    """Return the name under which exactly this class is available, importing nothing."""
+    for name, registered in _registered.items():
+        if registered is cls:
+            return name
+    for name, claims in _installed().items():
+        module = sys.modules.get(claims[0].module)
+        if module is not None and getattr(module, claims[0].attr, None) is cls:
+            return name
+    return None
+
+
+def is_ppo_model(model_or_class: object) -> bool:
+    """Say whether a model, or a model class, is a recurrent PPO of this package."""
+    models = sys.modules.get("sorrel_recurrent_ppo.models")
+    if models is None:  # then nothing can be an instance, and there is no need to import torch
+        return False
+    cls = model_or_class if isinstance(model_or_class, type) else type(model_or_class)
+    return issubclass(cls, models.RecurrentPPO)
+
+
+def model_parameters(name: str) -> frozenset[str] | None:
+    """Return the parameters that a model takes, or ``None`` if its constructor does not tell.
+
+    Raises:
+        ConfigError: As `load_model_class`.
+    """
+    cls = load_model_class(name)
+    named = _constructor_parameters(cls)
+    if is_ppo_model(cls):
+        settings = {field.name for field in fields(PPOSettings)}
+        return (named or frozenset()) | settings
+    return named
+
+
+def _constructor_parameters(cls: type) -> frozenset[str] | None:
+    """Collect the parameters of the constructor and, where it passes ``**kwargs`` on, its bases."""
+    names: set[str] = set()
+    for base in cls.__mro__[:-1]:
+        if "__init__" in vars(base):
+            parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
+            open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+            names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+            if not open_ended:
+                return frozenset(names)
+    return None
+
+
+def build_model(
+    name: str,
+    *,
+    observation_spec: ObservationSpec | None = None,
+    action_spec: ActionSpec | None = None,
+    input_size: int | Sequence[int] | None = None,
+    action_space: int | None = None,
+    **parameters: Any,
+) -> BaseModel:
+    """Build a model from its name.
+
+    The parameters given stand over the packaged defaults. No global random stream is touched.
+
+    Args:
+        name: One of `available_models`.
+        observation_spec: A Sorrel spec, which tells ``input_size`` and the picture in it.
+        action_spec: A Sorrel spec, which tells ``action_space``.
+        input_size: Shape of the observation; before the spec's.
+        action_space: Number of actions; before the spec's.
+        **parameters: ``seed``, ``device``, ``hidden_size`` and what else the model takes.
+
+    Returns:
+        A new model, the same for the same ``seed``; without one, a different one each time.
+
+    Raises:
+        ConfigError: The name or a parameter is unknown, a value does not fit, or neither a spec
+            nor a size is given.
+    """
+    cls = load_model_class(name)
+    known = model_parameters(name)
+    _reject_unknown(name, parameters, known)
+    if input_size is None:
+        input_size = _from_spec(observation_spec, "input_size", "observation_spec or input_size")
+    if action_space is None:
+        action_space = _from_spec(action_spec, "n_actions", "action_spec or action_space")
+    arguments = _packaged_defaults(name) | parameters
+    if is_ppo_model(cls) and observation_spec is not None and arguments.get("obs_dim") is None:
+        from sorrel_recurrent_ppo.observations import picture_shape
+
+        arguments["obs_dim"] = picture_shape(observation_spec)
+    seed = arguments.pop("seed", None)
+    arguments |= {"input_size": input_size, "action_space": action_space}
+    return _construct(cls, arguments, seed, takes_seed=known is None or "seed" in known)
+
+
+def _reject_unknown(name: str, parameters: Iterable[str], known: frozenset[str] | None) -> None:
+    """Raise for a parameter that the model does not take; ``seed`` suits every model."""
+    for parameter in parameters:
+        if known is not None and parameter not in known | {"seed"}:
+            choices = sorted(known - {"input_size", "action_space"})
+            raise ConfigError(
+                f"model '{name}' has no parameter '{parameter}'."
+                f"{did_you_mean(parameter, choices)} Valid ones: {', '.join(choices)}"
+            )
+
+
+def _from_spec(spec: Any, attribute: str, needed: str) -> Any:
+    if spec is None:
+        raise ConfigError(f"build_model needs {needed}")
+    return getattr(spec, attribute)
+
+
+def _packaged_defaults(name: str) -> dict[str, Any]:
+    has_defaults = (config_dir() / "model" / f"{name}.yaml").is_file()
+    return model_defaults(name) if has_defaults else {}
+
+
+def _construct(
+    cls: type, arguments: dict[str, Any], seed: int | None, *, takes_seed: bool
+) -> BaseModel:
+    import torch
+
+    from sorrel_recurrent_ppo.randomness import fresh_seed, untouched_random_state
+
+    seed = fresh_seed() if seed is None else seed
+    with untouched_random_state():
+        # Models that take no seed, or forget it, draw their weights from torch's global stream.
+        torch.manual_seed(seed)
+        return cls(**arguments, **({"seed": seed} if takes_seed else {}))
