@@ -68,7 +68,7 @@ class CueFollower:
 
     def __init__(self, agent):
         self.agent = agent
-        self.cue = None
+        self.cue = UP
 
     def __call__(self, state):
         for action, kind in ((LEFT, "CueLeft"), (RIGHT, "CueRight")):
@@ -243,8 +243,10 @@ def test_run_experiment_reports_the_success_rate_of_sorrels_own_model(tmp_path):
     logger = Logger(1)
     environment.run_experiment(animate=False, logger=logger, output_dir=tmp_path)
     assert len(logger.rewards) == 2
-    assert all(0.0 <= rate <= 1.0 for rate in logger.additional_values["success_rate"])
-    assert all(trials >= 1 for trials in logger.additional_values["trials"])
+    rates, trials = (np.array(logger.additional_values[key]) for key in ("success_rate", "trials"))
+    assert (rates >= 0).all()
+    assert (rates <= 1).all()
+    assert (trials >= 1).all()
 
 
 def test_the_epoch_is_drawn(tmp_path):
