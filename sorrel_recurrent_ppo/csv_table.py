@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-__all__ = ["CsvTable", "read_columns"]
+__all__ = ["CsvTable", "as_numbers", "read_columns"]
 
 
 class CsvTable:
@@ -69,23 +69,15 @@ class CsvTable:
         self._writer = csv.DictWriter(self._file, self.columns)
 
 
-def read_columns(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """Read a CSV file as arrays, one per column.
-
-    Args:
-        path: A CSV file with a header.
-        text: The columns that are text, such as names; all others are numbers.
-
-    Returns:
-        Arrays of strings for the columns of text, else of floats, ``nan`` where a cell is empty.
-    """
+def read_columns(path: Path) -> dict[str, np.ndarray]:
+    """Read a CSV file as arrays of text, one per column of its header."""
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
         names = reader.fieldnames or []
-    return {
-        name: np.array([row[name] for row in rows], dtype=str)
-        if name in text
-        else np.array([float(row[name] or "nan") for row in rows])
-        for name in names
-    }
+    return {name: np.array([row[name] for row in rows], dtype=str) for name in names}
+
+
+def as_numbers(cells: np.ndarray) -> np.ndarray:
+    """Return a column of text as floats, ``nan`` where a cell is empty."""
+    return np.array([float(cell or "nan") for cell in cells])

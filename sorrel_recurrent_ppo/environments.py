@@ -70,15 +70,20 @@ def load_class[T](key: str, dotted_name: str, base: type[T]) -> type[T]:
     module = _import_module(key, module_name)
     found = getattr(module, class_name, None)
     if found is None:
+        suitable = [name for name, value in vars(module).items() if _is_derived(value, base)]
         raise ConfigError(
             f"{key}={dotted_name}: module '{module_name}' has no '{class_name}'."
-            f"{did_you_mean(class_name, vars(module))}"
+            f"{did_you_mean(class_name, suitable)}"
         )
-    if not (isinstance(found, type) and issubclass(found, base)):
+    if found is not base and not _is_derived(found, base):
         raise ConfigError(
             f"{key}={dotted_name} is not a class derived from {base.__module__}.{base.__name__}"
         )
     return found
+
+
+def _is_derived(value: Any, base: type) -> bool:
+    return isinstance(value, type) and issubclass(value, base) and value is not base
 
 
 def _import_module(key: str, name: str) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sorrel_recurrent_ppo.csv_table import read_columns
+from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.run_files import RunFiles
 
 __all__ = ["plot_learning_curve", "smooth"]
@@ -28,8 +28,8 @@ def plot_learning_curve(files: RunFiles, title: str) -> None:
         title: What stands above the picture.
     """
     metrics = read_columns(files.metrics)
-    agents = read_columns(files.agents, text=("agent", "model"))
-    replaced = read_columns(files.replacements)["epoch"] if files.replacements.exists() else []
+    agents = read_columns(files.agents)
+    replaced = _replacement_epochs(files)
     figure = Figure(figsize=(8, 6.5), layout="constrained")
     total_axes, agent_axes = figure.subplots(2, sharex=True, height_ratios=[3, 2])
     window = smoothing_window(len(metrics["epoch"]))
@@ -56,8 +56,14 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
     return (sums[ends] - sums[starts]) / (ends - starts)
 
 
+def _replacement_epochs(files: RunFiles) -> list[float]:
+    if not files.replacements.exists():
+        return []
+    return sorted(set(as_numbers(read_columns(files.replacements)["epoch"]).tolist()))
+
+
 def _draw_total(axes: Axes, metrics: Mapping[str, np.ndarray], window: int) -> None:
-    epochs, rewards = metrics["epoch"], metrics["reward"]
+    epochs, rewards = as_numbers(metrics["epoch"]), as_numbers(metrics["reward"])
     axes.plot(epochs, rewards, color="C0", alpha=0.3, linewidth=0.8, label="each epoch")
     label = f"mean of {window} epochs" if window > 1 else "total reward"
     axes.plot(epochs, smooth(rewards, window), color="C0", linewidth=2, label=label)
@@ -70,15 +76,15 @@ def _draw_agents(axes: Axes, agents: Mapping[str, np.ndarray], window: int) -> N
     for name, color in zip(names, colors, strict=True):
         own = agents["agent"] == name
         label = f"agent {name} ({agents['model'][own][0]})"
-        rewards = smooth(agents["reward"][own], window)
-        axes.plot(agents["epoch"][own], rewards, color=color, linewidth=1.2, label=label)
+        epochs, rewards = as_numbers(agents["epoch"][own]), as_numbers(agents["reward"][own])
+        axes.plot(epochs, smooth(rewards, window), color=color, linewidth=1.2, label=label)
     axes.set_ylabel("reward per agent")
     axes.set_xlabel("epoch")
     if len(names) <= MAX_AGENTS_IN_LEGEND:
         axes.legend(loc="best", frameon=False, fontsize="small", ncols=2)
 
 
-def _mark_replacements(axes: Axes, epochs: Iterable[float]) -> None:
-    for position, epoch in enumerate(sorted(set(epochs))):
-        label = "replacement" if position == 0 else None
+def _mark_replacements(axes: Axes, epochs: Sequence[float]) -> None:
+    for epoch in epochs:
+        label = "replacement" if epoch == epochs[0] else None
         axes.axvline(epoch, color="0.4", linestyle="--", linewidth=0.8, label=label)

@@ -1,0 +1,89 @@
+"""The command line, and what it does without running anything."""
+
+import subprocess
+import sys
+
+import pytest
+
+from sorrel_recurrent_ppo import cli
+from sorrel_recurrent_ppo.registry import available_models
+
+
+def call(*arguments, **options):
+    code = "from sorrel_recurrent_ppo.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def test_without_a_command_it_lists_them(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["sorrel-recurrent-ppo"])
+    cli.main()
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in cli.COMMANDS)
+
+
+def test_an_unknown_command_suggests_the_nearest(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["sorrel-recurrent-ppo", "rum"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert "there is no command 'rum'. Did you mean 'run'?" in str(stopped.value.code)
+
+
+def test_models_lists_every_model(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["sorrel-recurrent-ppo", "models"])
+    cli.main()
+    assert capsys.readouterr().out.split() == list(available_models())
+
+
+@pytest.mark.parametrize("arguments", [["run", "--help"], ["run", "--cfg", "job"], ["models"]])
+def test_looking_is_quick_since_it_imports_neither_torch_nor_jax(arguments, tmp_path):
+    code = (
+        "import atexit, sys\n"
+        "heavy = lambda: [m for m in ('torch', 'jax', 'matplotlib') if m in sys.modules]\n"
+        "atexit.register(lambda: print('heavy:', heavy()))\n"
+        "from sorrel_recurrent_ppo.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "heavy: []" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_the_choices_and_the_settings(tmp_path):
+    shown = call("run", "--help", cwd=tmp_path).stdout
+    for words in ("treasurehunt", "gru_ppo, iqn, lstm_ppo", "max_turns: 100", "--debug"):
+        assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("model=lstm", "Could not find 'model/lstm'"),
+        ("threads=0", "threads must be a whole number, at least 1; it is 0"),
+        ("experiment.epoch=3", "Key 'epoch' is not in struct"),
+    ],
+)
+def test_a_mistake_ends_in_words_and_not_in_a_traceback(override, told, tmp_path):
+    done = call("run", override, cwd=tmp_path)
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = call("run", "threads=0", "--debug", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+    assert "threads must be" in done.stderr
