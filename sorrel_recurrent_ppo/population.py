@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -133,17 +133,15 @@ class Population:
 
     @staticmethod
     def _count_rewards(agent: Agent, member: Member) -> None:
-        # Both are found through the agent, not a closure, so that a deep copy of an environment
-        # counts its own rewards and fills its own models.
-        vars(agent)["_population_member"] = member
-        vars(agent)["add_memory"] = MethodType(_add_memory, agent)
+        # Not a closure: a copy of an environment is to count its own rewards.
+        vars(agent)["add_memory"] = functools.partial(_add_memory, agent, member)
 
 
-def _add_memory(agent: Agent, *args: Any, **kwargs: Any) -> Any:
+def _add_memory(agent: Agent, member: Member, *args: Any, **kwargs: Any) -> Any:
     """Stand for ``Agent.add_memory(state, action, reward, done)`` and count the reward."""
     result = type(agent).add_memory(agent, *args, **kwargs)
     reward = kwargs["reward"] if "reward" in kwargs else args[2]
-    vars(agent)["_population_member"].epoch_reward += float(reward)
+    member.epoch_reward += float(reward)
     return result
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "is_ppo_model",
     "load_model_class",
     "model_parameters",
+    "packaged_defaults",
     "register_model",
 ]
 
@@ -101,10 +102,10 @@ def load_from(catalogue: Catalogue, name: str) -> type:
             f"there is no model named '{name}'.{did_you_mean(name, known)} "
             f"Available: {', '.join(known) or 'none'}"
         )
-    if len(claims) > 1:
+    claim, *others = claims
+    if others:
         owners = " and ".join(sorted(f"{_owner(claim)} ({claim.value})" for claim in claims))
         raise ConfigError(f"model name '{name}' is claimed by {owners}; uninstall one of them")
-    claim = claims[0]
     try:
         loaded = claim.load()
     except Exception as error:
@@ -204,7 +205,7 @@ def build_model(
         input_size = _from_spec(observation_spec, "input_size", "observation_spec or input_size")
     if action_space is None:
         action_space = _from_spec(action_spec, "n_actions", "action_spec or action_space")
-    arguments = _packaged_defaults(name) | parameters
+    arguments = packaged_defaults(name) | parameters
     if is_ppo_model(cls) and observation_spec is not None and arguments.get("obs_dim") is None:
         from sorrel_recurrent_ppo.observations import picture_shape
 
@@ -231,7 +232,8 @@ def _from_spec(spec: Any, attribute: str, needed: str) -> Any:
     return getattr(spec, attribute)
 
 
-def _packaged_defaults(name: str) -> dict[str, Any]:
+def packaged_defaults(name: str) -> dict[str, Any]:
+    """Return a model's packaged parameters; none for models of other distributions."""
     has_defaults = (config_dir() / "model" / f"{name}.yaml").is_file()
     return model_defaults(name) if has_defaults else {}
 

@@ -142,7 +142,7 @@ class TestBuilding:
     @pytest.mark.parametrize(("name", "cls"), [("iqn", PyTorchIQN), ("dqn", PyTorchDQN)])
     def test_parameters_stand_over_the_packaged_defaults(self, name, cls):
         model = registry.build_model(name, **SIZES, epsilon=0.1)
-        assert type(model) is cls
+        assert isinstance(model, cls)
         assert model.epsilon == 0.1
         assert (model.layer_size, model.n_frames, model.memory.capacity) == (250, 5, 1024)
 

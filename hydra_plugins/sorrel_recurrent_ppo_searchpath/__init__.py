@@ -1,0 +1,35 @@
+"""Hydra's door to sorrel_recurrent_ppo: its config groups, and its models in Sorrel's environments.
+
+Hydra imports this module in every application on the machine where the package is installed, so it
+imports neither PyTorch nor Sorrel and never raises.
+
+Importing it does something, against the habit of the rest of the package: it lets the swap be
+installed once Sorrel is imported. There is no later moment that would do: the processes that a
+launcher starts under ``-m`` find Hydra's plugins by importing them, but never ask a search-path
+plugin for its paths, since their config comes composed from the parent.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from sorrel_recurrent_ppo.auto_install import install_with_sorrel
+from sorrel_recurrent_ppo.config_files import config_dir
+from sorrel_recurrent_ppo.errors import ConfigError
+
+
+class SorrelRecurrentPPOSearchPath(SearchPathPlugin):
+    """Adds the packaged config groups behind the application's own."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folder of the packaged configs."""
+        try:
+            search_path.append(provider="sorrel-recurrent-ppo", path=f"file://{config_dir()}")
+        except ConfigError:
+            logging.getLogger(__name__).exception("no config groups of sorrel_recurrent_ppo")
+
+
+install_with_sorrel()
