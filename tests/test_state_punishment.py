@@ -2,15 +2,17 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
 from PIL import Image
 from sorrel.models.pytorch import PyTorchIQN
 from sorrel.utils.logging import Logger
 from sorrel_examples import ScriptedModel, make_environment, picture, play_epoch
 
 from sorrel_recurrent_ppo.actions import flatten_action
-from sorrel_recurrent_ppo.config_files import config_dir
+from sorrel_recurrent_ppo.config_files import config_dir, model_defaults
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.examples.state_punishment.agents import ACTIONS, MOVES, VOTES
+from sorrel_recurrent_ppo.model_choice import section_of
 
 BARE = [f"world.resources.{name}.count=0" for name in ("apple", "coal", "gem")]
 
@@ -65,9 +67,15 @@ def test_the_flat_action_is_move_times_votes_plus_vote():
     assert len(ACTIONS) == 15
 
 
-def test_the_config_gives_the_dual_head_the_branches_of_the_action():
-    environment = make()
-    assert list(environment.config.model.gru_ppo.action_dims) == [len(MOVES), len(VOTES)]
+@pytest.mark.parametrize(
+    ("overrides", "action_dims"), [([], [5, 3]), (["model.gru_ppo.action_dims=[15,1]"], [15, 1])]
+)
+def test_the_dual_head_gets_the_branches_of_the_action(overrides, action_dims):
+    """Under Hydra's defaults of the model, which come later, and overridden by a user."""
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = compose("config", ["environment=state_punishment", "model=gru_ppo", *overrides])
+    section = section_of(config, "gru_ppo", model_defaults("gru_ppo"))
+    assert section["action_dims"] == action_dims
 
 
 @pytest.mark.parametrize(
@@ -287,8 +295,3 @@ def test_run_experiment_reports_and_draws_with_sorrels_own_model(tmp_path):
 def test_settings_that_cannot_be_are_errors(override, message):
     with pytest.raises(ConfigError, match=message):
         make(override)
-
-
-def test_both_environments_have_a_packaged_configuration():
-    names = {path.stem for path in (config_dir() / "environment").glob("*.yaml")}
-    assert {"cue_recall", "state_punishment"} <= names
