@@ -73,11 +73,12 @@ class Schedule:
             return False
         return (epoch - self.start_epoch) % self.every == 0
 
-    def check_run(self, last_epoch: int) -> None:
+    def check_run(self, last_epoch: int, oldest: int = 0) -> None:
         """Refuse a schedule that can never replace anybody in a run.
 
         Args:
             last_epoch: The number of the run's last epoch, Sorrel's ``experiment.epochs``.
+            oldest: Epochs that the oldest agent completed in the group before the run.
 
         Raises:
             ConfigError: All its epochs, or one that it names, lie outside the run; or nobody can
@@ -90,11 +91,11 @@ class Schedule:
         firing = [epoch for epoch in range(last_epoch + 1) if self.fires_at(epoch)]
         if not firing:
             raise ConfigError(f"start_epoch={self.start_epoch} is not among {run}")
-        if firing[-1] < self.rule.youngest_eligible:
+        if oldest + firing[-1] < self.rule.youngest_eligible:
             raise ConfigError(
                 f"minimum_tenure={self.rule.minimum_tenure} (mode '{self.rule.mode}') can never be "
-                f"reached: nobody is due to leave after epoch {firing[-1]}, when the oldest agents "
-                f"have been there for {firing[-1]} epochs, in {run}"
+                f"reached: nobody is due to leave after epoch {firing[-1]}, when the oldest agent "
+                f"has been there for {oldest + firing[-1]} epochs, in {run}"
             )
 
     def check_group(self, n_agents: int) -> None:
@@ -105,6 +106,12 @@ class Schedule:
                 f"checkpoint lists {len(self.checkpoint)} files for {n_agents} agents; it must "
                 "have one for each place, null for a fresh newcomer"
             )
+
+    def places(self, n_agents: int) -> tuple[int, ...]:
+        """Return the places that the schedule may ever replace in a group of this size."""
+        if self.rule.agent_ids is not None:
+            return self.rule.agent_ids
+        return tuple(range(n_agents))
 
     def choose(
         self, epoch: int, tenures: Sequence[int], rewards: Sequence[Sequence[float]]
