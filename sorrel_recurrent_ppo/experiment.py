@@ -18,11 +18,12 @@ from sorrel.utils.logging import TensorboardLogger
 
 from sorrel_recurrent_ppo import swap
 from sorrel_recurrent_ppo.environments import build_environment
-from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 from sorrel_recurrent_ppo.plotting import plot_learning_curve
 from sorrel_recurrent_ppo.population import Population, population_of
 from sorrel_recurrent_ppo.progress import progress_sink
 from sorrel_recurrent_ppo.randomness import fresh_seed
+from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.run_checkpoints import CheckpointSink
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.run_logging import CsvSink, RunLogger, TensorboardSink
@@ -75,13 +76,19 @@ def run_experiment(config: DictConfig, files: RunFiles, *, plain: bool = False) 
     files.directory.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, files.config)
     torch.set_num_threads(config.threads)
-    env = _build_seeded(config)
+    env = build_seeded(config)
     population = population_of(env)
     if population is None:
-        raise ConfigError("the config names no model for the agents; choose one with model=...")
+        chosen = OmegaConf.select(config, "model.type")
+        raise ConfigError(
+            f"model.type={chosen} names no model.{did_you_mean(chosen, available_models())} "
+            f"Available: {', '.join(available_models())}"
+        )
     _log_start(config, population)
-    summary = _run(env, population, files, plain=plain)
-    plot_learning_curve(files, f"{_model_names(population)} in {config.environment.name}")
+    try:
+        summary = _run(env, population, files, plain=plain)
+    finally:  # a run that was stopped leaves its curve too
+        plot_learning_curve(files, f"{_model_names(population)} in {config.environment.name}")
     _log_end(summary, files)
     return summary
 
@@ -120,7 +127,7 @@ def seed_global_generators(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _build_seeded(config: DictConfig) -> Environment:
+def build_seeded(config: DictConfig) -> Environment:
     swap.install()
     seed_global_generators(config.seed)
     env = build_environment(config)
@@ -140,7 +147,7 @@ def _run(env: Environment, population: Population, files: RunFiles, *, plain: bo
         sinks=[
             CsvSink(files),
             TensorboardSink(tensorboard),
-            CheckpointSink(env, population, files, experiment.record_period),
+            CheckpointSink(env, population, files),
             progress_sink(Console(), n_epochs, plain=plain),
         ],
         turn_logger=tensorboard if env.config.log_turns else None,

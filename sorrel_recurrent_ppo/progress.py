@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from rich.console import Console
@@ -57,12 +58,12 @@ class TerminalProgress:
 
 
 class PlainProgress:
-    """At most twenty lines or so over the run, the first and the last epoch among them."""
+    """About twenty lines over the run, the first and the last epoch's among them."""
 
     def __init__(self, console: Console, n_epochs: int) -> None:
         self._console = console
         self._n_epochs = n_epochs
-        self._every = max(1, n_epochs // PLAIN_LINES)
+        self._every = math.ceil(n_epochs / PLAIN_LINES)
         self._started = time.perf_counter()
 
     def write(self, record: EpochRecord) -> None:

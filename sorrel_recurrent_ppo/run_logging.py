@@ -18,6 +18,8 @@ from sorrel_recurrent_ppo.run_files import RunFiles
 
 __all__ = ["AgentRecord", "CsvSink", "EpochRecord", "RunLogger", "Sink", "TensorboardSink"]
 
+AGENT_REWARD = "reward/"  # what the metrics of single agents' rewards begin with
+
 
 @dataclass(frozen=True)
 class AgentRecord:
@@ -122,7 +124,7 @@ class RunLogger(Logger):
             epsilon=float(epsilon),
             steps=self.steps,
             seconds=now - self._epoch_started,
-            values=_flatten(kwargs),
+            values=self._of_all_agents(_flatten(kwargs)),
             agents=self._agent_records(),
         )
         self._epoch_started = now
@@ -133,6 +135,11 @@ class RunLogger(Logger):
         """Close every sink."""
         for sink in self._sinks:
             sink.close()
+
+    @staticmethod
+    def _of_all_agents(values: Mapping[str, float]) -> dict[str, float]:
+        """Leave out single agents' rewards, which the agents' records hold."""
+        return {n: value for n, value in values.items() if not n.startswith(AGENT_REWARD)}
 
     def _agent_records(self) -> list[AgentRecord]:
         return [
@@ -195,7 +202,7 @@ class TensorboardSink:
 
     def write(self, record: EpochRecord) -> None:
         """Write the epoch's scalars."""
-        rewards = {f"reward/{agent.name}": agent.reward for agent in record.agents}
+        rewards = {f"{AGENT_REWARD}{agent.name}": agent.reward for agent in record.agents}
         self._logger.record_epoch(
             record.epoch,
             record.loss,

@@ -22,7 +22,8 @@ def test_a_twentieth_of_the_run_is_averaged_over(n_epochs, window):
 
 def pixels_of(files):
     plot_learning_curve(files, "a run")
-    return np.asarray(Image.open(files.learning_curve).convert("L"))
+    with Image.open(files.learning_curve) as picture:
+        return np.asarray(picture.convert("L"))
 
 
 def test_a_replacement_is_marked_by_a_line_across_the_picture(tmp_path):

@@ -1,0 +1,247 @@
+"""Whole runs in Sorrel's own examples, small ones, and the files that they leave."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from PIL import Image
+from sorrel.utils.logging import Logger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from sorrel_recurrent_ppo import experiment, swap
+from sorrel_recurrent_ppo.config_files import config_dir
+from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
+from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.randomness import untouched_random_state
+from sorrel_recurrent_ppo.run_files import RunFiles
+
+SMALL_WORLDS = {
+    "treasurehunt": ["world.height=7", "world.width=7", "world.spawn_prob=0.3"],
+    "cleanup": [
+        *("env.height=9", "env.width=11", "env.initial_apples=9", "env.apple_spawn_chance=0.3"),
+        *("agent.agent.num=3", "agent.agent.obs.vision=2", "env.pollution_threshold=1.0"),
+    ],
+    "tag": ["world.height=6", "world.width=6", "agent.num_agents=3", "agent.vision_radius=2"],
+    "iowa": ["world.height=7", "world.width=7", "world.spawn_prob=0.3"],
+}
+N_AGENTS = {"treasurehunt": 2, "cleanup": 3, "tag": 3, "iowa": 2}
+SMALL_PPO = ["hidden_size=8", "rollout_length=10", "batch_size=10", "sequence_length=4"]
+SMALL_MODELS = {
+    "gru_ppo": [f"model.gru_ppo.{setting}" for setting in SMALL_PPO],
+    "lstm_ppo": [f"model.lstm_ppo.{setting}" for setting in SMALL_PPO],
+    "iqn": ["model.iqn.layer_size=8", "model.iqn.batch_size=4"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_process():
+    """Take back what a run does to its process."""
+    threads = torch.get_num_threads()
+    with untouched_random_state():
+        yield
+    torch.set_num_threads(threads)
+    swap.uninstall()
+
+
+def small_config(environment="treasurehunt", model="lstm_ppo", *overrides):
+    chosen = [
+        *(f"environment={environment}", f"model={model}", "seed=5"),
+        *("experiment.epochs=2", "experiment.max_turns=8"),
+        *SMALL_WORLDS[environment],
+        *SMALL_MODELS[model],
+        *overrides,
+    ]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return compose("config", overrides=chosen)
+
+
+def run(directory, *config):
+    files = RunFiles(directory)
+    summary = experiment.run_experiment(small_config(*config), files)
+    return files, summary
+
+
+def without_times(path):
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row.pop("seconds", None)
+    return rows
+
+
+def weights(path):
+    """Return every floating-point tensor of a checkpoint, by its place in the file."""
+    found = {}
+
+    def collect(value, place):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                collect(inner, (*place, key))
+        elif isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim:
+            found[place] = value
+
+    checkpoint = torch.load(path, weights_only=True)
+    collect({k: v for k, v in checkpoint.items() if not k.startswith("optim")}, ())
+    return found
+
+
+@pytest.mark.parametrize("environment", SMALL_WORLDS)
+@pytest.mark.parametrize("model", SMALL_MODELS)
+def test_three_epochs_leave_every_file_and_rewards_that_agree(environment, model, tmp_path):
+    files, summary = run(tmp_path / "run", environment, model)
+    n_agents = N_AGENTS[environment]
+    assert summary.n_epochs == 3
+    assert summary.steps == 3 * 8 * n_agents
+    metrics, agents = read_columns(files.metrics), read_columns(files.agents)
+    assert metrics["epoch"].tolist() == ["0", "1", "2"]
+    assert metrics["steps"].tolist() == [str(n * 8 * n_agents) for n in (1, 2, 3)]
+    assert agents["agent"].tolist() == [str(i) for i in range(n_agents)] * 3
+    assert set(agents["model"]) == {model}
+    rewards = as_numbers(agents["reward"]).reshape(3, n_agents)
+    np.testing.assert_allclose(as_numbers(metrics["reward"]), rewards.sum(axis=1))
+    assert rewards.any()
+    assert sorted(path.name for path in files.checkpoints.iterdir()) == [
+        f"{i}.pt" for i in range(n_agents)
+    ]
+    with Image.open(files.learning_curve) as picture:
+        assert picture.size[0] > 500
+    assert OmegaConf.load(files.config).model.type == model  # pyright: ignore
+
+
+@pytest.mark.parametrize("environment", SMALL_WORLDS)
+@pytest.mark.parametrize("model", ["gru_ppo", "lstm_ppo"])
+def test_the_recurrent_models_learn(environment, model, tmp_path):
+    before, _ = run(tmp_path / "one epoch", environment, model, "experiment.epochs=0")
+    after, _ = run(tmp_path / "three epochs", environment, model)
+    for agent in range(N_AGENTS[environment]):
+        start, end = (weights(files.checkpoint(str(agent))) for files in (before, after))
+        assert start.keys() == end.keys()
+        changed = [place for place in start if not torch.equal(start[place], end[place])]
+        assert any("weight" in str(place) for place in changed)
+    assert "train/value_loss" in read_columns(after.metrics)
+    assert "train/value_loss" not in read_columns(before.metrics)
+
+
+@pytest.mark.parametrize("model", SMALL_MODELS)
+def test_one_seed_gives_one_run_bit_for_bit(model, tmp_path):
+    first, _ = run(tmp_path / "first", "treasurehunt", model)
+    torch.rand(3)
+    np.random.random(3)  # noqa: NPY002 - the global stream is what is disturbed
+    again, _ = run(tmp_path / "again", "treasurehunt", model)
+    other, _ = run(tmp_path / "other", "treasurehunt", model, "seed=6")
+    assert without_times(first.metrics) == without_times(again.metrics)
+    assert without_times(first.agents) == without_times(again.agents)
+    assert without_times(first.agents) != without_times(other.agents)
+    for agent in ("0", "1"):
+        start, end = (weights(files.checkpoint(agent)) for files in (first, again))
+        assert all(torch.equal(start[place], end[place]) for place in start)
+
+
+def test_the_metrics_are_those_that_sorrels_own_logger_gets(tmp_path):
+    files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo")
+    config = experiment.resolve_config(small_config("treasurehunt", "lstm_ppo"))
+    env = experiment.build_seeded(config)
+    sorrels = Logger(2)
+    env.run_experiment(animate=False, logger=sorrels, output_dir=tmp_path / "other")
+    metrics = read_columns(files.metrics)
+    assert as_numbers(metrics["reward"]).tolist() == sorrels.rewards
+    np.testing.assert_array_equal(as_numbers(metrics["loss"]), np.array(sorrels.losses, float))
+
+
+def test_the_metrics_are_the_means_of_the_agents_diagnostics(tmp_path):
+    files, _ = run(tmp_path / "run", "tag", "gru_ppo")
+    metrics, agents = read_columns(files.metrics), read_columns(files.agents)
+    names = [name for name in agents if name.startswith("train/")]
+    assert {"train/value_loss", "train/approx_kl", "train/entropy_loss"} <= set(names)
+    for name in names:
+        means = as_numbers(agents[name]).reshape(3, 3).mean(axis=1)
+        np.testing.assert_allclose(as_numbers(metrics[name]), means, rtol=1e-5)
+
+
+def test_tensorboard_shows_each_agent_each_metric_and_on_request_each_turn(tmp_path):
+    files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo", "log_turns=true")
+    events = EventAccumulator(str(files.tensorboard)).Reload()
+    tags = events.Tags()["scalars"]
+    assert {"score", "loss", "reward/0", "reward/1", "train/value_loss"} <= set(tags)
+    scores = [event.value for event in events.Scalars("score")]
+    assert scores == as_numbers(read_columns(files.metrics)["reward"]).tolist()
+    assert len(events.Scalars("turn/reward_sum")) == 3 * 8
+    quiet, _ = run(tmp_path / "quiet")
+    tags = EventAccumulator(str(quiet.tensorboard)).Reload().Tags()["scalars"]
+    assert not any(tag.startswith("turn/") for tag in tags)
+
+
+def test_iowas_own_report_becomes_columns(tmp_path):
+    files, _ = run(tmp_path / "run", "iowa", "lstm_ppo")
+    metrics = read_columns(files.metrics)
+    decks = [as_numbers(metrics[f"encounters/Deck{deck}"]) for deck in "ABCD"]
+    assert np.sum(decks) > 0
+
+
+def test_a_seed_that_was_drawn_is_written_down_and_repeats_the_run(tmp_path):
+    drawn, _ = run(tmp_path / "drawn", "treasurehunt", "lstm_ppo", "seed=null")
+    seed = OmegaConf.load(drawn.config).seed  # pyright: ignore
+    again, _ = run(tmp_path / "again", "treasurehunt", "lstm_ppo", f"seed={seed}")
+    assert without_times(drawn.agents) == without_times(again.agents)
+
+
+def test_a_run_is_never_written_over_another(tmp_path):
+    files, _ = run(tmp_path / "run")
+    before = files.metrics.read_bytes()
+    with pytest.raises(ConfigError, match=r"already holds a run.*hydra.run.dir"):
+        run(tmp_path / "run")
+    assert files.metrics.read_bytes() == before
+
+
+def test_gifs_are_made_at_the_record_period_on_request_only(tmp_path):
+    animated = ["experiment.animate=true", "experiment.record_period=2"]
+    files, _ = run(tmp_path / "animated", "treasurehunt", "lstm_ppo", *animated)
+    gifs = sorted(path.name for path in (files.sorrel / "gifs").iterdir())
+    assert gifs == ["TreasurehuntEnv_epoch0.gif", "TreasurehuntEnv_epoch2.gif"]
+    still, _ = run(tmp_path / "still")
+    assert not still.sorrel.exists()
+
+
+def test_a_run_that_breaks_keeps_its_rows_its_curve_and_its_older_checkpoints(
+    tmp_path, monkeypatch
+):
+    config = small_config("treasurehunt", "lstm_ppo", "experiment.record_period=1")
+    files = RunFiles(tmp_path / "run")
+    env_class = experiment.build_environment(experiment.resolve_config(config)).__class__
+    resets = iter(range(9))
+
+    def reset(self):
+        super(env_class, self).reset()
+        if next(resets) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(env_class, "reset", reset)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run_experiment(config, files)
+    assert read_columns(files.metrics)["epoch"].tolist() == ["0", "1"]
+    assert files.learning_curve.exists()
+    assert files.checkpoint("0").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("threads=0", "threads must be a whole number, at least 1; it is 0"),
+        ("experiment.epochs=many", "experiment.epochs must be a whole number, at least 0"),
+        ("experiment.max_turns=2.5", "experiment.max_turns must be a whole number"),
+        ("experiment.record_period=0", "experiment.record_period must be a whole number"),
+        ("seed=-1", "seed must be a whole number, at least 0"),
+        ("environment.env_class=???", "needs a value for environment.env_class"),
+        ("+model.lstm_ppo.gama=0.9", "gama"),
+        ("model.type=lstm", "model.type=lstm names no model. Did you mean 'lstm_ppo'"),
+        ("model.type=lstm_pro", "Did you mean 'lstm_ppo'"),
+        ("~model.agent_vision_radius", "'model.agent_vision_radius', which is not set"),
+    ],
+)
+def test_a_mistake_in_the_config_is_told_with_its_key(override, told, tmp_path):
+    with pytest.raises(ConfigError) as error:
+        run(tmp_path / "run", "treasurehunt", "lstm_ppo", override)
+    assert told in str(error.value)
