@@ -82,8 +82,9 @@ class _NumpyWeights:
     """Views of a policy's weights, and the recurrent step and heads over them."""
 
     def __init__(self, policy: RecurrentPolicy) -> None:
-        self._watched = tuple(policy.parameters())
-        self._addresses = tuple(p.data_ptr() for p in self._watched)
+        # Where the modules keep their weights: a weight can also be replaced by another object.
+        self._places = [(m._parameters, name) for m in policy.modules() for name in m._parameters]
+        self._addresses = self._current_addresses()
         self.cell = policy.core.cell
         plain = isinstance(policy.encoder, FlatEncoder) and isinstance(policy.norm, nn.Identity)
         self.encoder = _linear(policy.encoder.linear) if plain else None
@@ -92,7 +93,10 @@ class _NumpyWeights:
 
     def current(self) -> bool:
         """Whether the weights still lie where they were: moving or replacing them puts an end."""
-        return self._addresses == tuple(p.data_ptr() for p in self._watched)
+        return self._addresses == self._current_addresses()
+
+    def _current_addresses(self) -> list[int]:
+        return [place[name].data_ptr() for place, name in self._places]  # type: ignore[union-attr]
 
     def step(self, features: np.ndarray, state_row: np.ndarray) -> StepResult:
         row = (self._lstm if self.cell == "lstm" else self._gru)(features, state_row)

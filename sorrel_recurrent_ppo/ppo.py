@@ -182,6 +182,7 @@ class PPOLearner:
         Returns:
             Means over the update's minibatches, under Stable-Baselines3's names.
         """
+        self._follow_replaced_weights()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         batch, returns = self._prepare(rollout)
@@ -200,6 +201,16 @@ class PPOLearner:
         means["train/learning_rate"] = learning_rate
         means["train/entropy_coef"] = entropy_coef
         return means
+
+    def _follow_replaced_weights(self) -> None:
+        """Let the optimizer hold the policy's weights after ``load_state_dict(assign=True)``."""
+        (group,) = self.optimizer.param_groups
+        for k, weight in enumerate(self.policy.parameters()):
+            old = group["params"][k]
+            if weight is not old:
+                group["params"][k] = weight
+                if old in self.optimizer.state:
+                    self.optimizer.state[weight] = self.optimizer.state.pop(old)
 
     def _prepare(self, rollout: RolloutArrays) -> tuple[_Batch, np.ndarray]:
         """Compute advantages and returns, and move everything to the device at once."""
