@@ -1,0 +1,71 @@
+"""Small models of prime sizes, and ways to fill their rollouts without an environment."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import torch
+
+from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPO, RecurrentPPOLSTM
+
+MODELS: dict[str, type[RecurrentPPO]] = {
+    "gru_ppo": DualHeadRecurrentPPO,
+    "lstm_ppo": RecurrentPPOLSTM,
+}
+OBS_SIZE, N_ACTIONS = 7, 6
+
+_SMALL: dict[str, Any] = {
+    "layer_size": 11,
+    "hidden_size": 5,
+    "rollout_length": 29,
+    "sequence_length": 3,
+    "batch_size": 13,
+    "n_epochs": 2,
+    "seed": 3,
+}
+
+
+def small_model(
+    name: str,
+    input_size: Any = (OBS_SIZE,),
+    action_space: int = N_ACTIONS,
+    **settings: Any,
+) -> Any:
+    """Build a model: 3 moves and 2 votes for ``gru_ppo``, 6 actions for ``lstm_ppo``."""
+    if name == "gru_ppo" and action_space == N_ACTIONS:
+        settings = {"action_dims": [3, 2], **settings}
+    return MODELS[name](input_size, action_space, **{**_SMALL, **settings})
+
+
+def play(
+    model: Any, n_steps: int, *, dones: Collection[int] = (), seed: int = 17
+) -> tuple[list[int], list[float]]:
+    """Act for ``n_steps`` on random observations and rewards, done after the steps in ``dones``.
+
+    Returns:
+        The actions and the rewards.
+    """
+    rng = np.random.default_rng(seed)
+    actions, rewards = [], []
+    for t in range(n_steps):
+        obs = rng.normal(size=model.layout.size).astype(np.float32)
+        actions.append(model.take_action(obs))
+        rewards.append(float(rng.normal()))
+        model.memory.add(obs, actions[-1], rewards[-1], t in dones)
+    return actions, rewards
+
+
+def strengthen_policy(model: Any, factor: float = 200.0) -> None:
+    """Make the first policy far from uniform, so that what it sees and remembers shows."""
+    with torch.no_grad():
+        model.policy.heads.actor.weight.mul_(factor)
+
+
+def weights(model: Any) -> dict[str, torch.Tensor]:
+    """Return copies of the policy's weights."""
+    return {name: value.clone() for name, value in model.policy.state_dict().items()}
+
+
+def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Whether two sets of weights are the same, bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
