@@ -233,8 +233,10 @@ class ScheduledReplacement:
 
     def _try_out(self, env: Environment, population: Population) -> None:
         """Raise now what would be raised at some later epoch."""
-        oldest = max(len(member.rewards) for member in population.members)
-        self.schedule.check_run(env.config.experiment.epochs, oldest)
+        last_epoch = _last_epoch(env.config)
+        if last_epoch is not None:
+            oldest = max(len(member.rewards) for member in population.members)
+            self.schedule.check_run(last_epoch, oldest)
         self.schedule.check_group(len(population.members))
         for index in self.schedule.places(len(population.members)):
             for model_name in self.schedule.models or (None,):
@@ -295,11 +297,17 @@ def schedule_from_config(config: DictConfig) -> ScheduledReplacement | None:
     schedule = read_schedule(section, _seed_of_run(config))
     if schedule is None:
         return None
-    last_epoch = OmegaConf.select(config, "experiment.epochs")
-    if isinstance(last_epoch, int):
+    last_epoch = _last_epoch(config)
+    if last_epoch is not None:
         with _naming_the_section():
             schedule.check_run(last_epoch)
     return ScheduledReplacement(schedule)
+
+
+def _last_epoch(config: DictConfig) -> int | None:
+    """Return the number of the run's last epoch where the config tells it in Sorrel's way."""
+    epochs = OmegaConf.select(config, "experiment.epochs")
+    return epochs if isinstance(epochs, int) else None
 
 
 @contextmanager
