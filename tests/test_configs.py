@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.config_files import config_dir, model_defaults
 
@@ -69,6 +69,7 @@ def test_an_environment_is_set_as_in_its_sorrel_example(name):
 def test_a_model_adds_its_section_to_the_environments_own(environment, model):
     config = compose_config(f"environment={environment}", f"model={model}")
     packaged = OmegaConf.load(config_dir() / "environment" / f"{environment}.yaml")
+    assert isinstance(packaged, DictConfig)
     assert config.model.type == model
     section = OmegaConf.to_container(config.model[model])
     assert isinstance(section, dict)
