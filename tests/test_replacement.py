@@ -500,7 +500,7 @@ def test_bad_calls_change_nothing(arguments, message, tmp_path):
 def test_bad_checkpoints_change_nothing(model, fault, tmp_path):
     env = make(model=model)
     file = tmp_path / "saved.pt"
-    size = {"layer_size": 9} if fault == "other shape" else {}
+    size: dict[str, Any] = {"layer_size": 9} if fault == "other shape" else {}
     kind = {"lstm_ppo": "gru_ppo", "iqn": "dqn"}[model] if fault == "other kind" else model
     saved = build_model(kind, input_size=(150,), action_space=4, **size)
     if fault != "missing":
