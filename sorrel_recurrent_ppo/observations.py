@@ -118,6 +118,8 @@ def read_observation(state: Any, size: int, who: str) -> np.ndarray:
         TypeError: It is not an array of numbers.
         ValueError: It has another size, or holds NaN or infinity.
     """
+    if hasattr(state, "detach"):  # a tensor, perhaps with a graph or on another device
+        state = state.detach().cpu().numpy()
     try:
         flat = np.array(state, dtype=np.float32).reshape(-1)
     except (TypeError, ValueError) as error:
@@ -127,8 +129,8 @@ def read_observation(state: Any, size: int, who: str) -> np.ndarray:
     if flat.size != size:
         shape = list(np.shape(state))
         raise ValueError(f"{who}: the observation has shape {shape}, expected {size} values")
-    # The sum is finite only if every value is, but for overflow: then look closely.
-    if not math.isfinite(flat.sum()) and not np.isfinite(flat).all():
-        at = int(np.flatnonzero(~np.isfinite(flat))[0])
+    finite = np.isfinite(flat)
+    if not finite.all():
+        at = int(np.flatnonzero(~finite)[0])
         raise ValueError(f"{who}: the observation is {flat[at]} at position {at} of {size}")
     return flat
