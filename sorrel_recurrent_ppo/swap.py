@@ -80,9 +80,10 @@ def uninstall() -> None:
     Environments that have been given their models keep them.
     """
     _hook.active = False
-    # Where others have wrapped the constructor after us, ours stays in their chain and does nothing.
-    if getattr(Environment.__init__, "__wrapped__", None) is _hook.original is not None:
-        Environment.__init__ = _hook.original
+    # Where others have wrapped the constructor after us, ours stays in their chain, inactive.
+    original = _hook.original
+    if original is not None and getattr(Environment.__init__, "__wrapped__", None) is original:
+        Environment.__init__ = original
         _hook.original = None
 
 

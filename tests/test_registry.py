@@ -143,6 +143,7 @@ class TestBuilding:
     def test_parameters_stand_over_the_packaged_defaults(self, name, cls):
         model = registry.build_model(name, **SIZES, epsilon=0.1)
         assert isinstance(model, cls)
+        assert isinstance(model, PyTorchIQN | PyTorchDQN)
         assert model.epsilon == 0.1
         assert (model.layer_size, model.n_frames, model.memory.capacity) == (250, 5, 1024)
 

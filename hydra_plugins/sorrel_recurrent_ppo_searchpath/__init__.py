@@ -27,9 +27,14 @@ class SorrelRecurrentPPOSearchPath(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the folder of the packaged configs."""
         try:
-            search_path.append(provider="sorrel-recurrent-ppo", path=f"file://{config_dir()}")
+            folder = config_dir()
         except ConfigError:
             logging.getLogger(__name__).exception("no config groups of sorrel_recurrent_ppo")
+            return
+        # Hydra itself puts what an application has registered in its ConfigStore last of all, so
+        # that our config.yaml or model/dqn.yaml would hide its own of that name: look there before.
+        search_path.append(provider="schema", path="structured://")
+        search_path.append(provider="sorrel-recurrent-ppo", path=f"file://{folder}")
 
 
 install_with_sorrel()
