@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""What the figures are measured on, and how much of it is used."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 
-__all__ = ["describe_machine"]
+__all__ = ["describe_machine", "use_one_thread"]
 
 _PACKAGES = (
     "sorrel-recurrent-ppo",
@@ -33,6 +34,12 @@ def describe_machine() -> dict[str, object]:
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in _PACKAGES},
     }
+
+
+def use_one_thread() -> None:
+    """Let PyTorch and numpy compute on one thread each: numpy's library has threads of its own."""
+    torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 def _processor() -> str:

@@ -8,8 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import psutil
-import torch
 
+from machine import use_one_thread
 from workloads import FLAT150, act, build_model, run_epochs
 
 __all__ = ["buffer_bytes_per_step", "growth_over_epochs", "resident_bytes_per_step"]
@@ -40,7 +40,7 @@ def _in_new_process(function: Callable[[int], float], n: int) -> float:
 
 
 def _resident_bytes_per_step(n_steps: int) -> float:
-    torch.set_num_threads(1)
+    use_one_thread()
     observations = FLAT150.observations(100)
     warm_up = build_model(FLAT150)
     run_epochs(warm_up, observations, 11)
@@ -53,7 +53,7 @@ def _resident_bytes_per_step(n_steps: int) -> float:
 
 
 def _growth_over_epochs(n_epochs: int) -> float:
-    torch.set_num_threads(1)
+    use_one_thread()
     observations = FLAT150.observations(20)
     model = build_model(FLAT150, hidden_size=32, layer_size=32, rollout_length=200)
     settled = 0

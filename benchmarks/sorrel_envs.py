@@ -12,6 +12,7 @@ from sorrel_recurrent_ppo import swap
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.environments import build_environment
 from sorrel_recurrent_ppo.experiment import resolve_config, seed_global_generators
+from sorrel_recurrent_ppo.registry import load_model_class
 
 __all__ = ["build_sorrel_env", "compose_config"]
 
@@ -44,15 +45,20 @@ def build_sorrel_env(
         overrides: Hydra overrides.
     """
     config = resolve_config(compose_config(environment, model, [f"seed={seed}", *overrides]))
+    # Hydra's plugin may have installed the swap already; without a model Sorrel is to be as it is.
+    (swap.install if model else swap.uninstall)()
     seed_global_generators(seed)
-    if model is None:
-        env = build_environment(config)
-    else:
-        swap.install()
-        try:
-            env = build_environment(config)
-        finally:
-            swap.uninstall()
+    env = build_environment(config)
     # Sorrel's environments reseed torch from the operating system while they build their agents.
     seed_global_generators(seed)
+    if model:
+        _check_models(env, model)
     return env
+
+
+def _check_models(env: Environment, model: str) -> None:
+    """Make sure that nothing else is measured under the model's name."""
+    expected = load_model_class(model)
+    for agent in env.agents:
+        if type(agent.model) is not expected:
+            raise RuntimeError(f"an agent has {type(agent.model).__name__}, not '{model}'")

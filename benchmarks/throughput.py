@@ -10,17 +10,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
-from machine import describe_machine
+from machine import describe_machine, use_one_thread
 from report import print_report, write_json
 from rows import FULL, QUICK, ROWS
 
 
 def main() -> None:
     arguments = _parse_arguments()
-    torch.set_num_threads(1)
+    use_one_thread()
     effort = QUICK if arguments.quick else FULL
     console = Console()
     machine = describe_machine()

@@ -1,0 +1,54 @@
+"""Running jobs in parallel processes, each once and for all."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from rich.console import Console
+
+from machine import use_one_thread
+from records import Job, record_path, write_record
+from tasks import TASKS
+
+__all__ = ["run_jobs"]
+
+
+def run_jobs(jobs: Sequence[Job], directory: Path, n_processes: int, console: Console) -> int:
+    """Run the jobs that have no record yet.
+
+    Args:
+        jobs: What is to be run.
+        directory: Where the records are kept.
+        n_processes: How many run at once.
+        console: Where the progress is shown.
+
+    Returns:
+        How many failed.
+    """
+    waiting = [job for job in jobs if not record_path(directory, job).exists()]
+    console.print(f"{len(jobs)} runs, {len(jobs) - len(waiting)} of them there already")
+    failures = 0
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        n_processes, mp_context=context, initializer=use_one_thread, max_tasks_per_child=1
+    ) as pool:
+        futures = {pool.submit(_run, job, directory): job for job in waiting}
+        for n_done, future in enumerate(as_completed(futures), start=1):
+            job, error = futures[future], future.exception()
+            outcome = f"failed: {error!r}" if error else f"{future.result():.3g}"
+            failures += error is not None
+            console.print(
+                f"[{n_done}/{len(waiting)}] {job.task}, {job.variant}, seed {job.seed}: {outcome}",
+                markup=False,
+            )
+    return failures
+
+
+def _run(job: Job, directory: Path) -> float:
+    task = TASKS[job.task]
+    record = task.run(job)
+    write_record(record_path(directory, job), job, record)
+    return task.final(record)

@@ -1,0 +1,76 @@
+"""One run of one contestant: what came of it, kept as a JSON file so that it need not run again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Job", "Record", "read_record", "record_path", "write_record"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be made.
+
+    Attributes:
+        task: Name of the task.
+        contestant: Name of the contestant.
+        seed: Seed of world and model.
+        budget: Epochs (Sorrel) or agent steps (gymnasium) to run.
+        settings: Settings of our model in place of the packaged ones.
+    """
+
+    task: str
+    contestant: str
+    seed: int
+    budget: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def variant(self) -> str:
+        """The contestant with its settings, as it is called in tables and pictures."""
+        return " ".join([self.contestant, *(f"{k}={v}" for k, v in self.settings.items())])
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of a run.
+
+    Attributes:
+        steps: Agent steps (of one agent) at the end of each epoch or episode.
+        scores: The score of each epoch or episode.
+        evaluation: Scores of episodes after training; empty where there are none.
+        wall_seconds: Wall-clock time of the training.
+        cpu_seconds: Processor time of the training.
+        metrics: Further figures, a number per epoch.
+    """
+
+    steps: Sequence[int]
+    scores: Sequence[float]
+    wall_seconds: float
+    cpu_seconds: float
+    evaluation: Sequence[float] = ()
+    metrics: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+
+
+def record_path(directory: Path, job: Job) -> Path:
+    """Return where a job's record is kept."""
+    task = f"{job.task}@{job.budget}"
+    return directory / task / job.variant.replace("/", "_") / f"seed{job.seed}.json"
+
+
+def write_record(path: Path, job: Job, record: Record) -> None:
+    """Write a record whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps({"job": asdict(job), "record": asdict(record)}) + "\n")
+    os.replace(unfinished, path)
+
+
+def read_record(path: Path) -> Record:
+    """Read what :func:`write_record` wrote."""
+    return Record(**json.loads(path.read_text())["record"])

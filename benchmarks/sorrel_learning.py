@@ -1,0 +1,101 @@
+"""Learning runs in Sorrel environments."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sorrel.environment import Environment
+from sorrel.utils.logging import Logger
+
+from controls import RandomModel, TreasurehuntExpert, forget_between_steps, give_model
+from records import Job, Record
+from sorrel_envs import build_sorrel_env
+
+__all__ = ["CONTESTANTS", "SorrelContestant", "run_in_sorrel"]
+
+
+@dataclass(frozen=True)
+class SorrelContestant:
+    """Who acts in a Sorrel environment.
+
+    Attributes:
+        model: Registry name; ``None`` for what the environment gives its agents.
+        prepare: What is done to the environment, given the seed, before it runs.
+        overrides: Hydra overrides.
+    """
+
+    model: str | None
+    prepare: Callable[[Environment, int], None] = lambda env, seed: None
+    overrides: tuple[str, ...] = ()
+
+
+def _forget(env: Environment, seed: int) -> None:
+    for agent in env.agents:
+        forget_between_steps(agent.model)
+
+
+CONTESTANTS = {
+    "lstm_ppo": SorrelContestant("lstm_ppo"),
+    "gru_ppo": SorrelContestant("gru_ppo"),
+    "lstm_ppo, state zeroed": SorrelContestant("lstm_ppo", _forget),
+    "gru_ppo, state zeroed": SorrelContestant("gru_ppo", _forget),
+    "gru_ppo, one head": SorrelContestant("gru_ppo", overrides=("model.gru_ppo.action_dims=null",)),
+    "iqn": SorrelContestant(None),
+    "random": SorrelContestant(None, lambda env, seed: give_model(env, RandomModel, seed)),
+    "expert": SorrelContestant(None, lambda env, seed: give_model(env, TreasurehuntExpert, seed)),
+}
+
+
+class _EpochLogger(Logger):
+    """Keeps every epoch's reward and metrics, and nothing else."""
+
+
+def run_in_sorrel(
+    job: Job, environment: str, overrides: tuple[str, ...], score: str | None
+) -> Record:
+    """Run an experiment with Sorrel's own runner.
+
+    Args:
+        job: What to run; its budget is in epochs.
+        environment: Name of the packaged environment config.
+        overrides: Hydra overrides of the task.
+        score: The metric that is the score; ``None`` for the agents' total reward.
+    """
+    contestant = CONTESTANTS[job.contestant]
+    settings = [f"model.{contestant.model}.{k}={v}" for k, v in job.settings.items()]
+    env = build_sorrel_env(
+        environment,
+        contestant.model,
+        seed=job.seed,
+        overrides=[
+            *overrides,
+            *contestant.overrides,
+            *settings,
+            f"experiment.epochs={job.budget - 1}",
+            f"experiment.record_period={job.budget + 1}",
+        ],
+    )
+    contestant.prepare(env, job.seed)
+    logger = _EpochLogger(job.budget)
+    wall, cpu = time.perf_counter(), time.process_time()
+    with TemporaryDirectory() as directory:
+        env.run_experiment(animate=False, logger=logger, output_dir=Path(directory))
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    metrics = {
+        name: [None if v is None else float(v) for v in values]
+        for name, values in logger.additional_values.items()
+        if all(v is None or isinstance(v, int | float) for v in values)
+    }
+    rewards = [float(reward) for reward in logger.rewards]
+    turns = env.config.experiment.max_turns
+    return Record(
+        steps=[turns * (epoch + 1) for epoch in range(job.budget)],
+        scores=[float(v or 0.0) for v in metrics[score]] if score else rewards,
+        wall_seconds=wall,
+        cpu_seconds=cpu,
+        metrics=metrics,
+    )
