@@ -86,7 +86,7 @@ def test_the_maze_is_a_row_of_ts():
         "#a a#a a#",
         "## ### ##",
         "##@###@##",
-        "##<###>##",
+        "#<<<#>>>#",
     ]
 
 
@@ -129,7 +129,7 @@ def test_walls_stop_and_cost_what_the_config_says():
 
 
 def test_a_trial_without_an_arm_ends_at_its_turn_limit():
-    environment = make("world.corridor=2")
+    environment = make("world.corridor=2", "world.wall_value=0")
     model = script(environment, [LEFT] * 17)
     for _ in range(16):
         environment.take_turn()

@@ -34,7 +34,7 @@ class Arm(Entity):
 
 
 class CueLeft(Entity):
-    """A sign in the end wall: the left arm pays."""
+    """A sign on the end wall: the left arm pays."""
 
     def __init__(self):
         super().__init__()
@@ -42,7 +42,7 @@ class CueLeft(Entity):
 
 
 class CueRight(Entity):
-    """A sign in the end wall: the right arm pays."""
+    """A sign on the end wall: the right arm pays."""
 
     def __init__(self):
         super().__init__()

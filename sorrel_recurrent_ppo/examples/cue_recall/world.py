@@ -52,7 +52,7 @@ class CueRecallWorld(Gridworld):
         # a J a #      a: the ends of the arms
         # #   # #
         # # S # #
-        # # c # #      c: the cue, a sign in the end wall
+        # c c c #      c: the cue, signs on the end wall
 
     Attributes:
         corridor: Steps from the start to the junction.
@@ -109,10 +109,11 @@ class CueRecallWorld(Gridworld):
                 self.add((row, column, _OBJECTS), wall)
 
     def begin_trial(self, lane: int) -> None:
-        """Draw a new cue for a lane and put up its sign and its arms."""
+        """Draw a new cue for a lane and put up its signs and its arms."""
         cue: Side = ("left", "right")[random_index(2)]
         row, stem, _ = self.start(lane)
-        self.add((row + 1, stem, _OBJECTS), CueLeft() if cue == "left" else CueRight())
+        for column in (stem - 1, stem, stem + 1):
+            self.add((row + 1, column, _OBJECTS), CueLeft() if cue == "left" else CueRight())
         for side, column in (("left", stem - 1), ("right", stem + 1)):
             pays = side == cue
             arm = Arm(pays, self.values["success" if pays else "failure"])
