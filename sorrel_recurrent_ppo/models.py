@@ -180,6 +180,7 @@ class RecurrentPPO(PyTorchModel):
         if self.training and not mode:
             self._evaluation_record.clear()
             self._evaluation_record.start_episode()
+            self._evaluation_record.share_extra_keys(self._rollout)
         super().train(mode)
         return self
 
@@ -208,12 +209,14 @@ class RecurrentPPO(PyTorchModel):
             FloatingPointError: The network's output is not finite.
         """
         rollout = self.memory
-        if rollout.pending is not None and self.training:
-            raise RuntimeError(
-                f"{self._who}: take_action was called again before the previous action's reward "
-                "came by memory.add(...) or add_memory_ppo(...). To act without collecting, call "
-                "model.eval() first"
-            )
+        if rollout.pending is not None:
+            if self.training:
+                raise RuntimeError(
+                    f"{self._who}: take_action was called again before the previous action's "
+                    "reward came by memory.add(...) or add_memory_ppo(...). To act without "
+                    "collecting, call model.eval() first"
+                )
+            rollout.pass_over()
         obs = read_observation(state, self.layout.size, self._who)
         context = self._context(rollout)
         row = rollout.recurrent_state
@@ -292,7 +295,7 @@ class RecurrentPPO(PyTorchModel):
         episode_reward = float(arrays.rewards.sum(dtype=np.float64)) / n_episodes
         if settings.reward_scaling:
             self._return_scale.observe(
-                arrays.rewards, self._rollout.episode_ends[: len(self.memory)]
+                arrays.rewards, self._rollout.episode_ends[: self._rollout.size]
             )
             arrays = arrays.with_rewards_divided_by(self._return_scale.scale)
         final_rate = settings.learning_rate_end or settings.learning_rate

@@ -31,7 +31,7 @@ class PendingStep:
         log_probs: Log-probability of each branch's choice, ``(n_branches,)``.
         value: Value of the state.
         recurrent_state: Row of the recurrent state before the step, ``(state_size,)``.
-        next_recurrent_state: The row after it.
+        next_recurrent_state: The row after it; ``None`` if the state has been reset since.
         episode_start: Whether the state was reset before the step.
     """
 
@@ -41,7 +41,7 @@ class PendingStep:
     log_probs: np.ndarray
     value: float
     recurrent_state: np.ndarray
-    next_recurrent_state: np.ndarray
+    next_recurrent_state: np.ndarray | None
     episode_start: bool
 
 
@@ -129,12 +129,17 @@ class Rollout(Buffer):
 
     def reset_state(self) -> None:
         """Zero the recurrent state without closing the episode for the returns."""
+        if self.pending is not None:
+            self.pending = replace(self.pending, next_recurrent_state=None)
+            return
         self.at_episode_start = True
         self.recurrent_state = np.zeros(self.state_size, np.float32)
         self.last_action, self.last_reward = None, 0.0
+
+    def pass_over(self) -> None:
+        """Go on from a step whose reward never came, without storing it."""
         if self.pending is not None:
-            zeros = np.zeros(self.state_size, np.float32)
-            self.pending = replace(self.pending, next_recurrent_state=zeros)
+            self._move_on(self.pending, 0.0)
 
     def begin(self, step: PendingStep) -> None:
         """Note a step whose reward will come by :meth:`add`."""
@@ -213,9 +218,15 @@ class Rollout(Buffer):
         self.episode_starts[t] = step.episode_start
         self.episode_ends[t] = done
         self.size = self.idx = t + 1
-        self.pending = None
         if done:
             self.start_episode()
+        else:
+            self._move_on(step, reward)
+
+    def _move_on(self, step: PendingStep, reward: float) -> None:
+        self.pending = None
+        if step.next_recurrent_state is None:
+            self.reset_state()
         else:
             self.at_episode_start = False
             self.recurrent_state = step.next_recurrent_state
@@ -241,6 +252,13 @@ class Rollout(Buffer):
     def clear(self) -> None:
         """Forget the steps, but not the place in the episode nor the memory they took."""
         self.idx = self.size = 0
+
+    def share_extra_keys(self, other: Buffer) -> None:
+        """Take values under the keys of another buffer's ``extra_data``, too."""
+        for key, array in other.extra_data.items():
+            if key not in self.extra_data:
+                shape = (self.capacity, *array.shape[1:])
+                self.extra_data[key] = np.zeros(shape, array.dtype)
 
     # --- for the update ---
 

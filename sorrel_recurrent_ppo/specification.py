@@ -46,7 +46,8 @@ class _SpecificationNames(_Model):
         """State that the next action starts from, ``(1, 1, H)`` each; ``None`` for a zero one."""
         memory = self.memory
         if memory.pending is not None:
-            return self._state_from_row(memory.pending.next_recurrent_state)
+            row = memory.pending.next_recurrent_state
+            return None if row is None else self._state_from_row(row)
         return None if memory.at_episode_start else self._state_from_row(memory.recurrent_state)
 
     @_current_hidden.setter
@@ -147,7 +148,7 @@ class _SpecificationNames(_Model):
     def _stored_states(self) -> Tensor:
         """Return the observations, ``(N, C, H, W)`` for pictures alone, else ``(N, features)``."""
         n, layout = len(self.memory), self.layout
-        flat = torch.from_numpy(self.memory.states[:n].reshape(n, -1)).to(self.device)
+        flat = torch.from_numpy(self.memory.states[:n].reshape(n, layout.size)).to(self.device)
         if layout.picture and not layout.n_scalars:
             return flat.unflatten(1, layout.picture)
         return flat
@@ -319,4 +320,7 @@ class DualHeadNames(_SpecificationNames):
     @property
     def _pending_action(self) -> tuple[int, ...] | None:
         """The ``(move, vote)`` that waits for its reward."""
-        return None if self.memory.pending is None else self.last_actions
+        pending = self.memory.pending
+        if pending is None:
+            return None
+        return tuple(split_actions(np.array([pending.action]), self.action_dims)[0].tolist())
