@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPO, RecurrentPPOLSTM
+from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
 
-MODELS: dict[str, type[RecurrentPPO]] = {
+MODELS: dict[str, Any] = {
     "gru_ppo": DualHeadRecurrentPPO,
     "lstm_ppo": RecurrentPPOLSTM,
 }

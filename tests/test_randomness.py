@@ -61,7 +61,7 @@ def test_fresh_seeds_differ_and_draw_nothing():
 def test_a_generator_goes_on_from_its_state():
     generator = np.random.default_rng(3)
     generator.random(5)
-    twin = generator_from_state(generator.bit_generator.state)
+    twin = generator_from_state(dict(generator.bit_generator.state))
     assert twin.random(5).tolist() == generator.random(5).tolist()
 
 
