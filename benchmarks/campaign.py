@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.console import Console
 
 from machine import use_one_thread
-from records import Job, record_path, write_record
-from tasks import TASKS
+from records import Job, is_current, record_path, write_record
+from tasks import TASKS, defaults_of
 
 __all__ = ["run_jobs"]
 
 
 def run_jobs(jobs: Sequence[Job], directory: Path, n_processes: int, console: Console) -> int:
-    """Run the jobs that have no record yet.
+    """Run the jobs that have no record yet, or only one of other packaged defaults.
 
     Args:
         jobs: What is to be run.
@@ -28,7 +28,11 @@ def run_jobs(jobs: Sequence[Job], directory: Path, n_processes: int, console: Co
     Returns:
         How many failed.
     """
-    waiting = [job for job in jobs if not record_path(directory, job).exists()]
+    waiting = [
+        job
+        for job in jobs
+        if not is_current(record_path(directory, job), defaults_of(job.contestant))
+    ]
     console.print(f"{len(jobs)} runs, {len(jobs) - len(waiting)} of them there already")
     failures = 0
     context = multiprocessing.get_context("spawn")
@@ -50,5 +54,5 @@ def run_jobs(jobs: Sequence[Job], directory: Path, n_processes: int, console: Co
 def _run(job: Job, directory: Path) -> float:
     task = TASKS[job.task]
     record = task.run(job)
-    write_record(record_path(directory, job), job, record)
+    write_record(record_path(directory, job), job, record, defaults_of(job.contestant))
     return task.final(record)

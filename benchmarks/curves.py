@@ -15,7 +15,7 @@ from scipy.stats import bootstrap, trim_mean
 from records import Record
 from tasks import Task
 
-__all__ = ["plot_curves", "summarise"]
+__all__ = ["above_from", "plot_curves", "summarise"]
 
 _POINTS = 50
 
@@ -42,7 +42,7 @@ def plot_curves(path: Path, title: str, task: Task, runs: Mapping[str, Sequence[
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for name, records in runs.items():
-        steps, scores = _binned(records)
+        steps, scores = _binned(records, min(_POINTS, *(len(r.steps) for r in records)))
         low, high = _interval(scores)
         (line,) = axes.plot(steps, trim_mean(scores, 0.25), label=f"{name} ({len(records)} seeds)")
         axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
@@ -53,13 +53,23 @@ def plot_curves(path: Path, title: str, task: Task, runs: Mapping[str, Sequence[
     figure.savefig(path, dpi=150)
 
 
-def _binned(records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
+def above_from(ours: Sequence[Record], theirs: Sequence[Record]) -> int | None:
+    """Return from which step on our interquartile mean stays above theirs; None if never."""
+    n_points = min(_POINTS, *(len(record.steps) for record in (*ours, *theirs)))
+    steps, our_scores = _binned(ours, n_points)
+    _, their_scores = _binned(theirs, n_points)
+    not_above = np.flatnonzero(trim_mean(our_scores, 0.25) <= trim_mean(their_scores, 0.25))
+    first = int(not_above[-1]) + 1 if len(not_above) else 0
+    return int(steps[first]) if first < len(steps) else None
+
+
+def _binned(records: Sequence[Record], n_points: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of equal stretches of steps, and each run's mean score in them, ``(R, P)``.
 
     A stretch in which no episode ended takes the score of the one before.
     """
     last = min(record.steps[-1] for record in records)
-    edges = np.linspace(0, last, min(_POINTS, min(len(r.steps) for r in records)) + 1)
+    edges = np.linspace(0, last, n_points + 1)
     rows = []
     for record in records:
         place = np.searchsorted(edges[1:-1], record.steps, side="left")

@@ -4,9 +4,10 @@
     python benchmarks/learning.py cue_recall-8 --models lstm_ppo --seeds 3 --set sequence_length=1
     python benchmarks/learning.py all
 
-Every run leaves a file in the output directory and is not repeated while that file is there; so a
-broken-off campaign goes on where it was, and further seeds or settings add to it. The summary and
-a picture per task are made from all that the same command line names.
+Every run leaves a file in the output directory and is not repeated while that file is there and the
+packaged defaults are those it was run with; so a broken-off campaign goes on where it was, and
+further seeds or settings add to it. The table and the summary tell of all runs that are there, the
+picture of those that the command line names.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from rich.console import Console
 from rich.table import Table
 
 from campaign import run_jobs
-from curves import plot_curves, summarise
+from curves import above_from, plot_curves, summarise
 from machine import describe_machine
-from records import Job, Record, read_record, record_path
-from tasks import TASKS, Task, is_ours
+from records import Job, read_records
+from tasks import TASKS, is_ours
 
 
 def main() -> int:
     arguments = _parse_arguments()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     names = list(TASKS) if "all" in arguments.tasks else arguments.tasks
     jobs = {name: _jobs(name, arguments) for name in names}
     failures = run_jobs(
@@ -42,9 +43,7 @@ def main() -> int:
         console,
     )
     for name in names:
-        runs = _finished_runs(jobs[name], arguments.output)
-        if runs:
-            _report(name, TASKS[name], runs, arguments.output, console)
+        _report(jobs[name], arguments.output, console)
     return 1 if failures else 0
 
 
@@ -65,23 +64,35 @@ def _jobs(name: str, arguments: argparse.Namespace) -> list[Job]:
     ]
 
 
-def _finished_runs(jobs: Sequence[Job], directory: Path) -> dict[str, list[Record]]:
-    runs: dict[str, list[Record]] = {}
-    for job in jobs:
-        path = record_path(directory, job)
-        if path.exists():
-            runs.setdefault(job.variant, []).append(read_record(path))
-    return runs
+def _report(jobs: Sequence[Job], directory: Path, console: Console) -> None:
+    """Print and write a summary of all runs there are, and draw those that were asked for."""
+    task, group = TASKS[jobs[0].task], jobs[0].group
+    runs = read_records(directory, group)
+    if not runs:
+        return
+    records = {variant: [record for _, record in found] for variant, found in runs.items()}
+    summaries = {variant: summarise(task, found) for variant, found in records.items()}
+    console.print(_table(group, summaries))
+    console.print(f"{task.score}: {task.final_text}")
+    others = [variant for variant, found in runs.items() if not is_ours(found[0][0].contestant)]
+    content = {
+        "runs": group,
+        "final": task.final_text,
+        "machine": describe_machine(),
+        "contestants": summaries,
+        "stays_above_from_step": {
+            f"{ours} above {other}": above_from(records[ours], records[other])
+            for ours in runs
+            for other in others
+            if ours not in others
+        },
+    }
+    (directory / f"{group}.json").write_text(json.dumps(content, indent=1) + "\n")
+    asked = dict.fromkeys(job.variant for job in jobs if job.variant in records)
+    plot_curves(directory / f"{group}.png", group, task, {name: records[name] for name in asked})
 
 
-def _report(
-    name: str,
-    task: Task,
-    runs: Mapping[str, Sequence[Record]],
-    directory: Path,
-    console: Console,
-) -> None:
-    summaries = {variant: summarise(task, records) for variant, records in runs.items()}
+def _table(name: str, summaries: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table("contestant", "seeds", "median", "quartiles", "s of training", title=name)
     for variant, summary in summaries.items():
         low, high = summary["iqr"]
@@ -92,17 +103,7 @@ def _report(
             f"{low:.4g} to {high:.4g}",
             f"{summary['wall_seconds']:.0f}",
         )
-    console.print(table)
-    console.print(f"{task.score}: {task.final_text}")
-    content = {
-        "task": name,
-        "final": task.final_text,
-        "machine": describe_machine(),
-        "contestants": summaries,
-    }
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    plot_curves(directory / f"{name}.png", name, task, runs)
+    return table
 
 
 def _setting(text: str) -> tuple[str, Any]:

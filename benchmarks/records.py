@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Job", "Record", "read_record", "record_path", "write_record"]
+__all__ = ["Job", "Record", "is_current", "read_records", "record_path", "write_record"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Job:
     seed: int
     budget: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def group(self) -> str:
+        """What runs have in common that can be compared."""
+        return f"{self.task}@{self.budget}"
 
     @property
     def variant(self) -> str:
@@ -59,18 +64,35 @@ class Record:
 
 def record_path(directory: Path, job: Job) -> Path:
     """Return where a job's record is kept."""
-    task = f"{job.task}@{job.budget}"
-    return directory / task / job.variant.replace("/", "_") / f"seed{job.seed}.json"
+    return directory / job.group / job.variant.replace("/", "_") / f"seed{job.seed}.json"
 
 
-def write_record(path: Path, job: Job, record: Record) -> None:
-    """Write a record whole or not at all."""
+def write_record(path: Path, job: Job, record: Record, defaults: Mapping[str, Any] | None) -> None:
+    """Write a record whole or not at all.
+
+    Args:
+        path: The file.
+        job: What was run.
+        record: What came of it.
+        defaults: The packaged defaults that it was run with, if any.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps({"job": asdict(job), "record": asdict(record)}) + "\n")
+    content = {"job": asdict(job), "defaults": defaults, "record": asdict(record)}
+    unfinished.write_text(json.dumps(content) + "\n")
     os.replace(unfinished, path)
 
 
-def read_record(path: Path) -> Record:
-    """Read what :func:`write_record` wrote."""
-    return Record(**json.loads(path.read_text())["record"])
+def is_current(path: Path, defaults: Mapping[str, Any] | None) -> bool:
+    """Whether there is a record, run with the packaged defaults that hold now."""
+    return path.exists() and json.loads(path.read_text())["defaults"] == defaults
+
+
+def read_records(directory: Path, group: str) -> dict[str, list[tuple[Job, Record]]]:
+    """Read all records of a group, by variant and in the order of their seeds."""
+    runs: dict[str, list[tuple[Job, Record]]] = {}
+    for path in sorted((directory / group).glob("*/seed*.json")):
+        content = json.loads(path.read_text())
+        job = Job(**content["job"])
+        runs.setdefault(job.variant, []).append((job, Record(**content["record"])))
+    return {name: sorted(found, key=lambda run: run[0].seed) for name, found in runs.items()}

@@ -336,9 +336,9 @@ class _LimitMeter:
 
 def _epoch_seconds(model: str | None, overrides: list[str], last_epoch: int) -> Callable[[], float]:
     """Return a measurement: seconds of an epoch in Sorrel's own runner."""
-    env = build_sorrel_env(
-        "cleanup", model, seed=0, overrides=[*overrides, f"experiment.epochs={last_epoch}"]
-    )
+    env = build_sorrel_env("cleanup", model, seed=0, overrides=[*overrides, "experiment.epochs=0"])
+    _run_quietly(env)  # warm-up
+    env.config.experiment.epochs = last_epoch
     return lambda: stopwatch(partial(_run_quietly, env)) / (last_epoch + 1)
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
+from typing import Any
 
-from gym_learning import OURS as OURS_IN_GYM
-from gym_learning import run_in_gym
+from gym_learning import SB3, run_in_gym
 from records import Job, Record
 from sorrel_learning import CONTESTANTS, run_in_sorrel
+from sorrel_recurrent_ppo.config_files import model_defaults
 
-__all__ = ["TASKS", "Task", "is_ours"]
+__all__ = ["TASKS", "Task", "defaults_of", "is_ours"]
 
 _BOTH = ("lstm_ppo", "gru_ppo")
 
@@ -44,9 +45,20 @@ class Task:
 
 def is_ours(contestant: str) -> bool:
     """Whether a contestant is a model of ours, to which settings apply."""
-    if contestant in OURS_IN_GYM:
-        return True
-    return contestant in CONTESTANTS and CONTESTANTS[contestant].model in _BOTH
+    return contestant not in SB3 and _model_of(contestant) in _BOTH
+
+
+def defaults_of(contestant: str) -> dict[str, Any] | None:
+    """Return the packaged defaults that a contestant's runs depend on, if any."""
+    model = _model_of(contestant)
+    return model_defaults(model) if model else None
+
+
+def _model_of(contestant: str) -> str | None:
+    """Return the packaged model that a contestant is, or whose settings it has."""
+    if contestant in SB3:
+        return "lstm_ppo"
+    return CONTESTANTS[contestant].model
 
 
 def _last_tenth(record: Record) -> float:

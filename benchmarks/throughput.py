@@ -8,6 +8,7 @@ python benchmarks/throughput.py --only acting --json acting.json
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,7 @@ def main() -> None:
     arguments = _parse_arguments()
     use_one_thread()
     effort = QUICK if arguments.quick else FULL
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     machine = describe_machine()
     console.print(machine)
     rows = []
