@@ -81,17 +81,12 @@ def build_newcomer(
         )
     former = env.agents[index].model
     try:
-        given = section_of(env.config, name, packaged_defaults(name))
+        given = {"input_size": former.input_size, "action_space": former.action_space}
+        given |= section_of(env.config, name, packaged_defaults(name))
         if model_name is None:
             given |= _parameters_of(former, name)
         given |= {"seed": seed} | dict(parameters)
-        model = build_model(
-            name,
-            observation_spec=env.agents[index].observation_spec,
-            input_size=former.input_size,
-            action_space=former.action_space,
-            **given,
-        )
+        model = build_model(name, observation_spec=env.agents[index].observation_spec, **given)
     except ConfigError as error:
         raise ConfigError(f"{label}: {error}") from error
     if checkpoint is not None:

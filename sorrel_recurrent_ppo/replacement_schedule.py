@@ -252,14 +252,20 @@ def _parameters(value: Any, models: tuple[str, ...]) -> dict[str, dict[str, Any]
     if not isinstance(value, Mapping):
         raise ConfigError(f"parameters must be a section, not {value!r}")
     if len(set(models)) < 2:
-        return {"": dict(value)}
+        return {"": _without_seed("parameters", value)}
     for name, section in value.items():
         if name not in models or not isinstance(section, Mapping):
             raise ConfigError(
                 f"parameters.{name}: with several models, parameters holds a section for each of "
                 f"{', '.join(models)}"
             )
-    return {str(name): dict(section) for name, section in value.items()}
+    return {str(n): _without_seed(f"parameters.{n}", section) for n, section in value.items()}
+
+
+def _without_seed(key: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    if "seed" in section:
+        raise ConfigError(f"{key}.seed would make all newcomers alike; set replacement.seed")
+    return dict(section)
 
 
 def _checkpoint(value: Any) -> str | tuple[str | None, ...] | None:

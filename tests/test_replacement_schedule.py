@@ -149,6 +149,7 @@ def test_parameters_and_checkpoints_of_the_newcomer():
             {"model": ["iqn", "lstm_ppo"], "parameters": {"hidden_size": 8}},
             "parameters.hidden_size: with several models",
         ),
+        ({"parameters": {"seed": 3}}, "parameters.seed would make all newcomers alike"),
         ({"checkpoint": [1, 2]}, "replacement.checkpoint must be"),
         ({"mode": "probability", "count": None, "probability": 0}, "never replaces anybody"),
         ({"mode": "probability", "count": None, "probability": 1.5}, "from 0 to 1, not 1.5"),
