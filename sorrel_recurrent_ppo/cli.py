@@ -43,7 +43,8 @@ def main() -> None:
     try:
         COMMANDS[name].run(rest)
     except KeyboardInterrupt:
-        sys.exit(f"{PROGRAM} {name}: stopped by the keyboard")
+        print(f"{PROGRAM} {name}: stopped by the keyboard", file=sys.stderr)
+        sys.exit(130)  # what a shell makes of an interrupted program
 
 
 def _usage() -> str:

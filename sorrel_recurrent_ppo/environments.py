@@ -37,7 +37,9 @@ def build_environment(config: DictConfig) -> Environment:
         ConfigError: A class cannot be found or is of the wrong kind, the world's arguments do not
             fit, or the environment reads a key that is not there.
     """
-    env_class = load_class("environment.env_class", config.environment.env_class, Environment)
+    env_class: type[Any] = load_class(
+        "environment.env_class", config.environment.env_class, Environment
+    )
     world_class = load_class("environment.world_class", config.environment.world_class, World)
     entity_class = load_class("environment.entity_class", config.environment.entity_class, Entity)
     try:
@@ -62,7 +64,8 @@ def load_class[T](key: str, dotted_name: str, base: type[T]) -> type[T]:
         The class.
 
     Raises:
-        ConfigError: There is no such module or class, or it is not derived from ``base``.
+        ConfigError: There is no such module or class, or it is abstract or not derived from
+            ``base``.
     """
     module_name, _, class_name = dotted_name.rpartition(".")
     if not module_name:
@@ -79,6 +82,9 @@ def load_class[T](key: str, dotted_name: str, base: type[T]) -> type[T]:
         raise ConfigError(
             f"{key}={dotted_name} is not a class derived from {base.__module__}.{base.__name__}"
         )
+    if inspect.isabstract(found):
+        lacking = ", ".join(sorted(found.__abstractmethods__))
+        raise ConfigError(f"{key}={dotted_name} is abstract: it does not define {lacking}")
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -161,17 +160,18 @@ def _run(env: Environment, population: Population, files: RunFiles, *, plain: bo
         logger.close()
         if files.sorrel.is_dir() and not any(files.sorrel.iterdir()):
             files.sorrel.rmdir()
-    return _summarise(logger.rewards, logger.steps, time.perf_counter() - started)
+    rewards = np.array(logger.rewards, dtype=float)
+    return _summarise(rewards, logger.steps, time.perf_counter() - started)
 
 
-def _summarise(rewards: Sequence[float | np.ndarray], steps: int, seconds: float) -> RunSummary:
+def _summarise(rewards: np.ndarray, steps: int, seconds: float) -> RunSummary:
     tenth = max(1, len(rewards) // 10)
     return RunSummary(
         n_epochs=len(rewards),
         steps=steps,
         seconds=seconds,
-        reward_start=float(np.mean(rewards[:tenth])),
-        reward_end=float(np.mean(rewards[-tenth:])),
+        reward_start=float(rewards[:tenth].mean()),
+        reward_end=float(rewards[-tenth:].mean()),
     )
 
 
@@ -206,7 +206,4 @@ def _log_end(summary: RunSummary, files: RunFiles) -> None:
         summary.reward_start,
         summary.reward_end,
     )
-    written = [files.metrics, files.agents, files.learning_curve, files.config]
-    folders = [files.checkpoints, files.tensorboard]
-    names = [path.name for path in written] + [f"{path.name}/" for path in folders]
-    log.info("Files in %s: %s.", files.directory, ", ".join(names))
+    log.info("Files in %s: %s.", files.directory, ", ".join(files.present()))

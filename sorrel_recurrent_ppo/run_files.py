@@ -50,7 +50,7 @@ class RunFiles:
 
     @property
     def checkpoints(self) -> Path:
-        """One file per agent that is in the population."""
+        """One file per agent; one who was replaced keeps its latest."""
         return self.directory / "checkpoints"
 
     @property
@@ -61,3 +61,11 @@ class RunFiles:
     def checkpoint(self, agent_name: str) -> Path:
         """Return the checkpoint file of an agent, by its lasting name."""
         return self.checkpoints / f"{agent_name}.pt"
+
+    def present(self) -> list[str]:
+        """Return the names of those of the files and folders that are there."""
+        listed = [
+            *(self.metrics, self.agents, self.replacements, self.learning_curve, self.config),
+            *(self.checkpoints, self.tensorboard, self.sorrel),
+        ]
+        return [f"{path.name}/" if path.is_dir() else path.name for path in listed if path.exists()]

@@ -225,7 +225,8 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
         if isinstance(value, Mapping):
             flat |= _flatten(value, f"{prefix}{name}/")
         elif isinstance(value, np.ndarray) and value.size != 1:
-            flat |= _flatten(dict(enumerate(value.ravel().tolist())), f"{prefix}{name}/")
+            numbered = {str(i): element for i, element in enumerate(value.ravel())}
+            flat |= _flatten(numbered, f"{prefix}{name}/")
         elif value is not None:
             flat[f"{prefix}{name}"] = float(value)
     return flat

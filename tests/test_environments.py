@@ -102,6 +102,7 @@ def test_a_class_is_found_by_its_dotted_name():
         ("sorrel.exampels.tag.env.TagEnv", "there is no module 'sorrel.exampels'"),
         ("sorrel.examples.tag.env.TagEnvironment", "Did you mean 'TagEnv'?"),
         ("sorrel.examples.tag.env.Wall", "not a class derived from sorrel.environment.Environment"),
+        ("sorrel.environment.Environment", "does not define populate_environment, setup_agents"),
         ("sorrel.examples.tag.env.np", "not a class derived from sorrel.environment.Environment"),
     ],
 )
