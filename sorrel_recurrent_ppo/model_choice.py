@@ -26,7 +26,15 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 
-__all__ = ["AgentFacts", "Choice", "Statement", "assign_models", "read_statements", "section_of"]
+__all__ = [
+    "AgentFacts",
+    "Choice",
+    "Statement",
+    "assign_models",
+    "misplaced_keys",
+    "read_statements",
+    "section_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -281,6 +289,21 @@ def section_of(config: DictConfig, name: str, defaults: Mapping[str, Any]) -> di
     section.pop("type", None)
     own = {key: v for key, v in section.items() if key not in defaults or v != defaults[key]}
     return {**section, **inner, **own}
+
+
+def misplaced_keys(config: DictConfig, parameters: Collection[str]) -> list[str]:
+    """Return the keys right under ``model`` that look like parameters of a model.
+
+    They do not reach it, for these belong to the environment.
+
+    Args:
+        config: The environment's whole config.
+        parameters: What the model takes.
+    """
+    model = OmegaConf.select(config, "model")
+    if not isinstance(model, DictConfig):
+        return []
+    return [str(key) for key in model if key in parameters]
 
 
 def _container(value: Any, key: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from sorrel_recurrent_ppo.model_choice import (
     Choice,
     Statement,
     assign_models,
+    misplaced_keys,
     read_statements,
     section_of,
 )
@@ -47,6 +48,7 @@ from sorrel_recurrent_ppo.registry import (
     available_models,
     build_model,
     find_name,
+    model_parameters,
     packaged_defaults,
 )
 
@@ -160,6 +162,8 @@ def _settle(
             population.admit(agent, model_name=name, seed=None)
             changes.append(f"{name} (the environment's own)")
     _log_changes(changes)
+    for name in dict.fromkeys(choice.name for choice in choices if choice and choice.build):
+        _warn_of_misplaced_keys(env.config, name)
 
 
 def _build(config: DictConfig, index: int, agent: Agent, choice: Choice) -> tuple[BaseModel, int]:
@@ -228,6 +232,14 @@ def _log_changes(changes: Sequence[str]) -> None:
         places = f"agent {first}" if first == last else f"agents {first}-{last}"
         _log.info("%s: %s", places, change)
         first = last + 1
+
+
+def _warn_of_misplaced_keys(config: DictConfig, name: str) -> None:
+    for key in misplaced_keys(config, model_parameters(name) or ()):
+        _log.warning(
+            "model.%s is left to the environment; if it was meant for %s, it must be model.%s.%s",
+            *(key, name, name, key),
+        )
 
 
 # --- what an instance's own methods do ---

@@ -1,7 +1,9 @@
 """Reading from a config which model each agent gets."""
 
+from typing import Any
+
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.model_choice import (
@@ -18,9 +20,10 @@ def agents(*class_names, own="iqn"):
     return [AgentFacts(name, name, own) for name in class_names]
 
 
-def choose(config, facts):
+def choose(config: Any, facts):
     """Return ``(name, built?)`` per agent, or ``None`` where nothing speaks of it."""
     config = OmegaConf.create(config)
+    assert isinstance(config, DictConfig)
     choices = assign_models(config, read_statements(config, AVAILABLE), facts)
     return [choice and (choice.name, choice.build) for choice in choices]
 

@@ -1,11 +1,11 @@
 """Members by lasting names, and their rewards."""
 
 import pytest
+from strange_environment import strange_environment
 
 from sorrel_recurrent_ppo import swap
 from sorrel_recurrent_ppo.population import Member, Population, population_of
 from sorrel_recurrent_ppo.registry import build_model
-from strange_environment import strange_environment
 
 SMALL = {"hidden_size": 8, "rollout_length": 10, "sequence_length": 5, "batch_size": 5}
 
@@ -129,6 +129,7 @@ def test_a_newcomer_survives_an_environment_that_builds_agents_anew(env):
 
 
 def test_an_environment_without_the_swap_has_no_population():
+    swap.uninstall()
     assert population_of(strange_environment(model="lstm_ppo")) is None
 
 

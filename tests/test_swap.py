@@ -21,6 +21,7 @@ from sorrel.examples.chess.env import ChessEnvironment
 from sorrel.examples.chess.world import Chessboard
 from sorrel.models.pytorch import PyTorchDQN, PyTorchIQN
 from sorrel.utils.logging import Logger, TensorboardLogger
+from strange_environment import Forager, HunterAgent, StrangeEnvironment, strange_environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sorrel_recurrent_ppo import swap
@@ -29,7 +30,6 @@ from sorrel_recurrent_ppo.environments import build_environment
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
 from sorrel_recurrent_ppo.population import population_of
-from strange_environment import Forager, HunterAgent, StrangeEnvironment, strange_environment
 
 CLASSES = {
     "gru_ppo": DualHeadRecurrentPPO,
@@ -58,12 +58,18 @@ EXAMPLES = {
 CONFIG_OF = {"treasurehunt_threadsafe": "treasurehunt"}
 
 
+@pytest.fixture(autouse=True)
+def _uninstalled():
+    """Start and end without the swap, whatever other tests have left behind."""
+    swap.uninstall()
+    yield
+    swap.uninstall()
+
+
 @pytest.fixture
 def swapped():
     """Install the swap for one test."""
     swap.install()
-    yield
-    swap.uninstall()
 
 
 def example(name: str, *overrides: str) -> Any:
@@ -131,7 +137,8 @@ class TestSorrelsExamples:
         assert len(logger.rewards) == 3
         assert all(m.n_updates >= 1 for m in models(env))
         assert not any(torch.equal(weights(m), b) for m, b in zip(models(env), before, strict=True))
-        assert logger.additional_values["train/n_updates"][-1] >= 1
+        assert all(m.diagnostics["train/n_updates"] >= 1 for m in models(env))
+        assert "train/n_updates" in logger.additional_values
 
     def test_cleanup_by_the_kind_of_agent(self, swapped):
         env = example("cleanup", "agent.agent.model=gru_ppo")
@@ -432,6 +439,14 @@ class TestErrors:
         with pytest.raises(ConfigError) as caught:
             strange_environment(model=model)
         assert [word for word in words if word not in str(caught.value)] == []
+
+    def test_a_parameter_beside_its_section_is_warned_of(self, swapped, caplog):
+        strange_environment(model={"type": "lstm_ppo", "hidden_size": 3, "turns": 2})
+        warned = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+        assert warned == [
+            "model.hidden_size is left to the environment; if it was meant for lstm_ppo, it must "
+            "be model.lstm_ppo.hidden_size"
+        ]
 
 
 class TestReporting:
