@@ -8,8 +8,8 @@ these keys is left in peace, by three rules:
   it stands beside one, or where the spelling is ours alone (``model`` itself). Any other is the
   environment's own affair: a line in the log says so, and nothing is changed.
 - An agent that already has exactly the model that is named keeps it, seed and all, as in Sorrel's
-  cleanup with its own ``agent.agent.model: iqn``. It is built anew where the config plainly asks for
-  it: by ``model`` itself, by a list, or by ``model.type`` beside a section ``model.<name>``.
+  cleanup with its own ``agent.agent.model: iqn``. It is built anew where the config plainly asks:
+  by ``model`` itself, by a list, or by ``model.type`` beside a section ``model.<name>``.
 - A name for what the environment has built anyway yields to another, so that ``model.type`` alone
   changes Sorrel's cleanup. Two names that contradict each other are otherwise an error.
 """
