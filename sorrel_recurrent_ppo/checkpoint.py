@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import pickle
-import tempfile
-import zipfile
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ __all__ = ["FORMAT_VERSION", "read_checkpoint", "write_checkpoint"]
 
 FORMAT_VERSION = 1
 _FORMAT_KEY = "sorrel_recurrent_ppo_format"
+
+# At the end of the file, before a SHA-256 digest of all before it: PyTorch itself reads tensors
+# whose bytes have been damaged without a word.
+_MARK = b"sorrel_recurrent_ppo sha256 "
+_TRAILER_SIZE = len(_MARK) + hashlib.sha256().digest_size
 
 
 def write_checkpoint(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
@@ -30,19 +36,21 @@ def write_checkpoint(path: str | os.PathLike[str], content: dict[str, Any]) -> N
         CheckpointError: It could not be written; an older file is then as it was.
     """
     target = Path(path)
-    temporary: Path | None = None
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
+        data = io.BytesIO()
+        torch.save({_FORMAT_KEY: FORMAT_VERSION, **content}, data)
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            torch.save({_FORMAT_KEY: FORMAT_VERSION, **content}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except (OSError, RuntimeError) as error:
-        if temporary is not None:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data.getbuffer())
+                file.write(_MARK + hashlib.sha256(data.getbuffer()).digest())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        finally:
             temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
         raise CheckpointError(f"checkpoint {target} could not be written: {error}") from error
 
 
@@ -60,14 +68,21 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not target.is_file():
         raise CheckpointError(f"checkpoint {target} does not exist")
     try:
-        content = torch.load(target, map_location="cpu", weights_only=True)
+        data = target.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {target} could not be read: {error}") from error
+    body, trailer = data[:-_TRAILER_SIZE], data[-_TRAILER_SIZE:]
+    if trailer != _MARK + hashlib.sha256(body).digest():
+        raise CheckpointError(
+            f"{target} is damaged, cut off, or not a checkpoint of sorrel_recurrent_ppo"
+        )
+    try:
+        content = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"checkpoint {target} is damaged or holds objects other than tensors and plain values, "
-            "which are not loaded since they could run code"
+            f"checkpoint {target} holds objects other than tensors and plain values, which are not "
+            "loaded since they could run code"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"checkpoint {target} is damaged: {error}") from error
     except Exception as error:  # a damaged pickle can raise anything
         raise CheckpointError(f"checkpoint {target} is damaged: {error!r}") from error
     if not isinstance(content, dict) or _FORMAT_KEY not in content:

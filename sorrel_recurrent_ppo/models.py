@@ -342,7 +342,7 @@ class RecurrentPPO(PyTorchModel):
                 is then as it was.
         """
         content = read_checkpoint(file_path)
-        own = self._state()
+        own, pending = self._state(), self._rollout.pending
         if content.get("identity") != own["identity"]:
             raise CheckpointError(
                 f"checkpoint {file_path} is of another model: it has "
@@ -352,6 +352,7 @@ class RecurrentPPO(PyTorchModel):
             self._load_state(content)
         except Exception as error:
             self._load_state(own)
+            self._rollout.pending = pending
             raise CheckpointError(f"checkpoint {file_path} is damaged: {error!r}") from error
 
     def _identity(self) -> dict[str, Any]:
@@ -397,9 +398,12 @@ class RecurrentPPO(PyTorchModel):
 
     def _load_optimizer(self, saved: dict[str, Any]) -> None:
         """Load Adam's state; PyTorch itself would take moments of a wrong shape."""
-        for parameter, index in zip(self.policy.parameters(), saved["state"], strict=False):
-            moments = saved["state"][index]
-            if moments["exp_avg"].shape != parameter.shape:
+        parameters = list(self.policy.parameters())
+        if len(saved["state"]) not in (0, len(parameters)):
+            raise ValueError("the optimizer's state is of another number of weights")
+        for index, moments in saved["state"].items():
+            shapes = {moments[key].shape for key in ("exp_avg", "exp_avg_sq")}
+            if shapes != {parameters[index].shape} or moments["step"].numel() != 1:
                 raise ValueError("the optimizer's state does not fit the weights")
         own_groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": saved["state"], "param_groups": own_groups})

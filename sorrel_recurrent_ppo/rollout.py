@@ -304,6 +304,8 @@ class Rollout(Buffer):
         for name in _PER_STEP:
             if steps[name].shape != (size, *getattr(self, name).shape[1:]):
                 raise ValueError(f"rollout array '{name}' has shape {list(steps[name].shape)}")
+        if saved["recurrent_state"].shape != self.recurrent_state.shape:
+            raise ValueError("the recurrent state has another size")
         while self.capacity < size:
             self._grow()
         for name in _PER_STEP:
