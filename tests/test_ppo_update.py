@@ -264,9 +264,9 @@ def test_the_loss_is_the_sum_of_its_weighted_terms(name):
     model = collect(name, value_coef=0.7, entropy_start=0.03, entropy_end=0.03)
     loss = model.train_step()
     d = model.diagnostics
-    expected = (
-        d["train/policy_gradient_loss"] + 0.7 * d["train/value_loss"]
-    ) + 0.03 * d["train/entropy_loss"]
+    expected = (d["train/policy_gradient_loss"] + 0.7 * d["train/value_loss"]) + 0.03 * d[
+        "train/entropy_loss"
+    ]
     assert loss == pytest.approx(expected, rel=1e-5)
     assert -math.log(6) < d["train/entropy_loss"] < 0
 
