@@ -89,6 +89,9 @@ class _NumpyWeights:
         plain = isinstance(policy.encoder, FlatEncoder) and isinstance(policy.norm, nn.Identity)
         self.encoder = _linear(policy.encoder.linear) if plain else None
         self.w_ih, self.w_hh, self.b_ih, self.b_hh = map(_view, policy.core.weights())
+        size = policy.core.hidden_size
+        self.slope = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), size)
+        self.offset = np.repeat(np.array([0.5, 0.5, 0.0, 0.5], np.float32), size)
         self.actor, self.critic = _linear(policy.heads.actor), _linear(policy.heads.critic)
 
     def current(self) -> bool:
@@ -113,12 +116,17 @@ class _NumpyWeights:
         gates += np.dot(self.w_hh, row[:size])
         gates += self.b_ih
         gates += self.b_hh
+        # One tanh for all gates, since sigmoid(x) = tanh(x / 2) / 2 + 1 / 2.
+        gates *= self.slope
+        np.tanh(gates, out=gates)
+        gates *= self.slope
+        gates += self.offset
         new_row = np.empty_like(row)
         h, c = new_row[:size], new_row[size:]
-        input_forget = _sigmoid(gates[: 2 * size])
-        np.multiply(input_forget[size:], row[size:], out=c)
-        c += input_forget[:size] * np.tanh(gates[2 * size : 3 * size])
-        np.multiply(_sigmoid(gates[3 * size :]), np.tanh(c), out=h)
+        np.multiply(gates[size : 2 * size], row[size:], out=c)
+        c += gates[:size] * gates[2 * size : 3 * size]
+        np.tanh(c, out=h)
+        h *= gates[3 * size :]
         return new_row
 
     def _gru(self, x: np.ndarray, row: np.ndarray) -> np.ndarray:
