@@ -124,13 +124,18 @@ class RecurrentPPO(PyTorchModel):
             layer_norm=settings.layer_norm,
         ).to(self.device)
         self._step = PolicyStep(self.policy)
-        self._sampling_rng = np.random.default_rng(derive_seed(self.seed, 0))
-        self._evaluation_rng = np.random.default_rng(derive_seed(self.seed, 1))
-        learner_rng = np.random.default_rng(derive_seed(self.seed, 2))
-        self.learner = PPOLearner(self.policy, settings, learner_rng)
+        self.learner = PPOLearner(self.policy, settings, np.random.default_rng())
+        self.reseed(self.seed)
         self._return_scale = ReturnScale(settings.gamma)
         self._rollout, self._evaluation_record = self._new_rollout(), self._new_rollout()
         self.agent_name = ""
+
+    def reseed(self, seed: int) -> None:
+        """Start the model's random streams anew, such as after loading another agent's file."""
+        self.seed = seed
+        self._sampling_rng, self._evaluation_rng, self.learner.rng = (
+            np.random.default_rng(derive_seed(seed, stream)) for stream in range(3)
+        )
 
     def _new_rollout(self) -> Rollout:
         return Rollout(

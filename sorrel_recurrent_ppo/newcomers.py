@@ -91,6 +91,9 @@ def build_newcomer(
         raise ConfigError(f"{label}: {error}") from error
     if checkpoint is not None:
         _load(model, checkpoint, label)
+        if is_ppo_model(model):
+            # Newcomers from one file are to differ in their choices, as their seeds do.
+            model.reseed(given["seed"])  # pyright: ignore[reportAttributeAccessIssue]
     if not getattr(former, "training", True):
         model.eval()  # pyright: ignore[reportAttributeAccessIssue] - the group is in evaluation
     return Newcomer(

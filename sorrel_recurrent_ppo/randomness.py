@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["derive_seed", "fresh_seed", "generator_from_state", "untouched_random_state"]
+__all__ = [
+    "derive_seed",
+    "fresh_seed",
+    "generator_from_state",
+    "peeked_seed",
+    "untouched_random_state",
+]
 
 
 @contextmanager
 def untouched_random_state() -> Iterator[None]:
     """Leave Python's, numpy's and torch's global random states as they were before the block."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    python_state, numpy_state = random.getstate(), np.random.get_state()
     # fork_rng restores the CPU's state; a GPU's only where one has been used in this process.
     cuda = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     mps_state = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
@@ -25,7 +33,7 @@ def untouched_random_state() -> Iterator[None]:
             yield
     finally:
         random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
+        np.random.set_state(numpy_state)
         if mps_state is not None:
             torch.mps.set_rng_state(mps_state)
 
@@ -35,6 +43,15 @@ def fresh_seed() -> int:
     entropy = np.random.SeedSequence().entropy
     assert isinstance(entropy, int)
     return entropy % 2**32
+
+
+def peeked_seed() -> int:
+    """Return a seed that follows from numpy's global state, without drawing from it.
+
+    Whoever seeds that state gets the same seed again.
+    """
+    state = np.random.get_state(legacy=False)
+    return int.from_bytes(hashlib.sha256(pickle.dumps(state)).digest()[:8])
 
 
 def derive_seed(*keys: int) -> int:

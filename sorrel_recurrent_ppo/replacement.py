@@ -6,9 +6,7 @@ goes and comes is the model, with all that it has learned and remembers, and the
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -16,7 +14,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from sorrel.environment import Environment
@@ -24,11 +21,12 @@ from sorrel.environment import Environment
 from sorrel_recurrent_ppo.csv_table import CsvTable
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.newcomers import Newcomer, build_newcomer
-from sorrel_recurrent_ppo.population import Population, population_of, set_population
-from sorrel_recurrent_ppo.randomness import derive_seed
+from sorrel_recurrent_ppo.population import Population, population_of
+from sorrel_recurrent_ppo.randomness import derive_seed, peeked_seed
 from sorrel_recurrent_ppo.registry import find_name
 from sorrel_recurrent_ppo.replacement_schedule import Schedule, read_schedule
 from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.swap import manage
 
 __all__ = [
     "Replacement",
@@ -151,7 +149,7 @@ def _new_population(env: Environment, names: Sequence[str]) -> Population:
     population = Population()
     for agent, name in zip(env.agents, names, strict=True):
         population.admit(agent, model_name=name, seed=None)
-    set_population(env, population)
+    manage(env, population)
     return population
 
 
@@ -329,5 +327,4 @@ def _seed_of_run(config: DictConfig) -> int:
     seed = OmegaConf.select(config, "seed")
     if isinstance(seed, int) and seed >= 0:
         return seed
-    state = np.random.get_state(legacy=False)  # noqa: NPY002 - looked at, not drawn from
-    return int.from_bytes(hashlib.sha256(pickle.dumps(state)).digest()[:8])
+    return peeked_seed()

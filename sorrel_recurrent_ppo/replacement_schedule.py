@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
+from sorrel_recurrent_ppo.checks import check_integer
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
-from sorrel_recurrent_ppo.selection import SelectionRule, check_integer
+from sorrel_recurrent_ppo.selection import SelectionRule
 
 __all__ = ["Schedule", "read_schedule"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from sorrel_recurrent_ppo.checks import check_integer
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 
 __all__ = ["MODES", "SelectionRule", "select_agents"]
@@ -183,12 +183,6 @@ def _mean_of_last(rewards: Sequence[float], window: int, index: int) -> float:
     if not math.isfinite(mean):
         raise ConfigError(f"agent {index} cannot be ranked by its rewards {list(last)}")
     return mean
-
-
-def check_integer(name: str, value: Any, low: int) -> None:
-    """Raise ConfigError unless ``value`` is an integer of at least ``low``."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
-        raise ConfigError(f"{name} must be an integer of at least {low}, not {value!r}")
 
 
 def _check_probability(value: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from sorrel_recurrent_ppo.checks import check_integer
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 
 __all__ = ["PPOSettings"]
@@ -90,12 +91,12 @@ class PPOSettings:
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "rollout_length", "sequence_length", "n_epochs", "batch_size"):
-            _integer(name, getattr(self, name), 1)
+            check_integer(name, getattr(self, name), 1)
         for name in ("learning_rate_decay_steps", "entropy_decay_steps"):
-            _integer(name, getattr(self, name), 1)
-        _integer("burn_in", self.burn_in, 0)
+            check_integer(name, getattr(self, name), 1)
+        check_integer("burn_in", self.burn_in, 0)
         if self.layer_size is not None:
-            _integer("layer_size", self.layer_size, 1)
+            check_integer("layer_size", self.layer_size, 1)
         for name in ("learning_rate", "clip_range", "max_grad_norm"):
             _number(name, getattr(self, name), above=0.0)
         for name in ("learning_rate_end", "clip_range_vf", "target_kl"):
@@ -155,11 +156,6 @@ class PPOSettings:
             raise ConfigError(f"{where}: {error}") from None
 
 
-def _integer(name: str, value: Any, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ConfigError(f"{name} must be an integer of at least {low}, not {value!r}")
-
-
 def _number(
     name: str,
     value: Any,
@@ -192,5 +188,5 @@ def _sizes(name: str, value: Any) -> tuple[int, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ConfigError(f"{name} must be a list of sizes, not {value!r}")
     for size in value:
-        _integer(name, size, 1)
+        check_integer(name, size, 1)
     return tuple(value)

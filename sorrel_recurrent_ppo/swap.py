@@ -10,10 +10,8 @@ nothing gets nothing.
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 import logging
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +41,7 @@ from sorrel_recurrent_ppo.population import (
     population_of,
     set_population,
 )
-from sorrel_recurrent_ppo.randomness import derive_seed
+from sorrel_recurrent_ppo.randomness import derive_seed, peeked_seed
 from sorrel_recurrent_ppo.registry import (
     available_models,
     build_model,
@@ -52,7 +50,7 @@ from sorrel_recurrent_ppo.registry import (
     packaged_defaults,
 )
 
-__all__ = ["install", "uninstall"]
+__all__ = ["install", "manage", "uninstall"]
 
 _log = logging.getLogger(__name__)
 
@@ -94,12 +92,12 @@ def _wrapped(original: Callable[..., None]) -> Callable[..., None]:
     def __init__(env: Environment, *args: Any, **kwargs: Any) -> None:
         original(env, *args, **kwargs)
         if _hook.active:
-            _manage(env)
+            _honour_config(env)
 
     return __init__
 
 
-def _manage(env: Environment) -> None:
+def _honour_config(env: Environment) -> None:
     """Give an environment a population and its models, if its config asks for any."""
     if not isinstance(env.config, DictConfig) or population_of(env) is not None:
         return
@@ -115,6 +113,16 @@ def _manage(env: Environment) -> None:
     if schedule is not None:
         population.epoch_start_callbacks.append(schedule)
     _settle(env, population, agents, choices)
+    manage(env, population)
+
+
+def manage(env: Environment, population: Population) -> None:
+    """Make a population that of an environment, whose instance keeps its books from now on.
+
+    Args:
+        env: The environment.
+        population: With the environment's agents as members, or empty until its first reset.
+    """
     set_population(env, population)
     vars(env)["reset"] = functools.partial(_reset, env)
     vars(env)["run_experiment"] = functools.partial(_run_experiment, env)
@@ -216,9 +224,7 @@ def _seed(config: DictConfig, own_seed: Any, key: str, index: int) -> int:
         return derive_seed(own_seed, index)
     if _is_seed(common):
         return derive_seed(common, index)
-    state = np.random.get_state(legacy=False)  # noqa: NPY002 - looked at, not drawn from
-    digest = hashlib.sha256(pickle.dumps(state)).digest()
-    return derive_seed(int.from_bytes(digest[:8]), index)
+    return derive_seed(peeked_seed(), index)
 
 
 def _is_seed(value: Any) -> bool:
