@@ -38,10 +38,14 @@ def test_a_block_leaves_the_global_streams_as_they_were():
 
 
 def test_a_block_that_fails_leaves_them_too():
+    def fail():
+        with untouched_random_state():
+            draw_from_global_streams()
+            raise ZeroDivisionError
+
     before = global_states()
-    with pytest.raises(ZeroDivisionError), untouched_random_state():
-        draw_from_global_streams()
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert global_states() == before
 
 
@@ -123,20 +127,19 @@ def test_no_seed_is_a_new_one_each_time(name):
 @both
 def test_models_side_by_side_do_not_disturb_each_other(name):
     alone = [live(small_model(name, seed=seed)) for seed in (5, 6)]
-    models = [small_model(name, seed=seed) for seed in (6, 5)][::-1]
-    together = [[], []]
+    models = [small_model(name, seed=seed) for seed in (5, 6)]
+    actions: list[list[int]] = [[], []]
     for epoch in range(3):
-        for k, model in enumerate(models):
+        for model in models:
             model.start_epoch_action(epoch=epoch)
+        streams = [np.random.default_rng(epoch) for _ in models]
         for t in range(31):  # step by step, in turn
-            for k, model in enumerate(models):
-                rng = np.random.default_rng(epoch)
-                draws = [(rng.normal(size=7).astype(np.float32), rng.normal()) for _ in range(31)]
-                obs, reward = draws[t]
-                together[k].append(model.take_action(obs))
-                model.memory.add(obs, together[k][-1], reward, t == 11)
+            for model, taken, rng in zip(models, actions, streams, strict=True):
+                obs = rng.normal(size=7).astype(np.float32)
+                taken.append(model.take_action(obs))
+                model.memory.add(obs, taken[-1], float(rng.normal()), t == 11)
         for model in models:
             model.end_epoch_action(epoch=epoch)
             model.train_step()
-    for k, model in enumerate(models):
-        assert_same_life((together[k], model.diagnostics, weights(model)), alone[k])
+    for model, taken, life in zip(models, actions, alone, strict=True):
+        assert_same_life((taken, model.diagnostics, weights(model)), life)
