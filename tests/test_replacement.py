@@ -320,7 +320,9 @@ def test_a_plain_script_that_never_installed_anything(tmp_path):
     ]
     run(env, tmp_path)
     assert env.agents[1].model.n_updates > 0
-    assert replace_agent(env, 1).left_model == "lstm_ppo"
+    epochs = env.config.experiment.epochs + 1
+    record = replace_agent(env, 1)
+    assert (record.left_model, record.epoch, record.tenure) == ("lstm_ppo", epochs - 1, epochs)
 
 
 def test_a_model_without_a_registry_name_can_be_replaced_by_one_with_a_name():
@@ -529,6 +531,19 @@ def test_from_a_checkpoint_of_the_same_or_another_kind(model, tmp_path):
         for name, value in elder.state_dict().items():
             assert torch.equal(newcomer.state_dict()[name], value), name
         run(env, tmp_path)
+
+
+def test_newcomers_from_one_checkpoint_choose_by_their_own_chance(tmp_path):
+    elders = make()
+    file = tmp_path / "elder.pt"
+    elders.agents[0].model.save(file)
+    env = make()
+    for index in (0, 1):
+        replace_agent(env, index, checkpoint=file)
+    twins = [env.agents[index].model.eval() for index in (0, 1)]
+    state = np.zeros(twins[0].input_size, np.float32)
+    choices = [[twin.take_action(state) for _ in range(50)] for twin in twins]
+    assert choices[0] != choices[1]
 
 
 # --- the record ---
