@@ -286,9 +286,12 @@ class RecurrentPPO(PyTorchModel):
         Returns:
             The mean loss of the update, or 0.0 while steps are being collected or evaluated.
         """
-        if not self.training or self._rollout.size < self.settings.rollout_length:
-            return np.array(0.0)
-        return np.array(self.learn())
+        return np.array(self.learn() if self.update_is_due else 0.0)
+
+    @property
+    def update_is_due(self) -> bool:
+        """Whether the model is collecting and has ``rollout_length`` steps."""
+        return self.training and self._rollout.size >= self.settings.rollout_length
 
     def learn(self) -> float:
         """Update on the steps there are, and clear them; returns the mean loss (0.0 for none)."""
