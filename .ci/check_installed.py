@@ -28,8 +28,9 @@ check(
     [load_model_class(name).__name__ for name in MODELS],
     ["DQNModel", "DualHeadRecurrentPPO", "iRainbowModel", "RecurrentPPOLSTM"],
 )
+plugin = "hydra_plugins.sorrel_recurrent_ppo_searchpath:SorrelRecurrentPPOSearchPath"
 plugins = [entry.value for entry in entry_points(group="hydra.plugins")]
-check("Hydra's entry point", "hydra_plugins.sorrel_recurrent_ppo_searchpath" in plugins, True)
+check("Hydra's entry point", plugin in plugins, True)
 
 # Any Hydra application finds the group, as `sorrel run cleanup +model=lstm_ppo` does.
 with hydra.initialize(version_base="1.3", config_path=None):

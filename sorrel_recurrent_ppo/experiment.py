@@ -26,6 +26,7 @@ from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.run_checkpoints import CheckpointSink
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.run_logging import CsvSink, RunLogger, TensorboardSink
+from sorrel_recurrent_ppo.side_by_side import training_threads
 
 __all__ = ["RunSummary", "resolve_config", "run_experiment", "seed_global_generators"]
 
@@ -74,7 +75,6 @@ def run_experiment(config: DictConfig, files: RunFiles, *, plain: bool = False) 
         )
     files.directory.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, files.config)
-    torch.set_num_threads(config.threads)
     env = build_seeded(config)
     population = population_of(env)
     if population is None:
@@ -85,7 +85,8 @@ def run_experiment(config: DictConfig, files: RunFiles, *, plain: bool = False) 
         )
     _log_start(config, population)
     try:
-        summary = _run(env, population, files, plain=plain)
+        with training_threads(env, population, config.threads):
+            summary = _run(env, population, files, plain=plain)
     finally:  # a run that was stopped leaves its curve too
         plot_learning_curve(files, f"{_model_names(population)} in {config.environment.name}")
     _log_end(summary, files)

@@ -14,11 +14,14 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from sorrel.environment import Environment
 from sorrel.models import BaseModel
+from threadpoolctl import threadpool_limits
 
 from sorrel_recurrent_ppo.models import RecurrentPPO
+from sorrel_recurrent_ppo.population import Population
 
-__all__ = ["SideBySideTrainer", "side_by_side"]
+__all__ = ["SideBySideTrainer", "training_threads"]
 
 
 class SideBySideTrainer:
@@ -69,11 +72,31 @@ class SideBySideTrainer:
 
 
 @contextmanager
-def side_by_side(n_threads: int) -> Iterator[SideBySideTrainer | None]:
-    """Yield a trainer for the block, or ``None`` where one thread is all there is."""
+def training_threads(env: Environment, population: Population, n_threads: int) -> Iterator[None]:
+    """Train an environment's models on so many cores for the time of the block.
+
+    Each model computes on one core, since its products are too small to be worth sharing: with the
+    libraries' own default, all cores, they take longer the more cores there are.
+
+    Args:
+        env: The environment that is run in the block.
+        population: Its population, whose models are taken over at each start of an epoch.
+        n_threads: How many models train at the same time; 1 for one after another.
+    """
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(1)
     trainer = SideBySideTrainer(n_threads) if n_threads > 1 else None
+
+    def take_over(env: Environment, epoch: int) -> None:
+        if trainer is not None:
+            trainer.take_over(agent.model for agent in env.agents)
+
+    population.epoch_start_callbacks.append(take_over)
     try:
-        yield trainer
+        with threadpool_limits(1):
+            yield
     finally:
+        population.epoch_start_callbacks.remove(take_over)
         if trainer is not None:
             trainer.close()
+        torch.set_num_threads(threads_before)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from small_models import small_model
 
-from sorrel_recurrent_ppo.side_by_side import SideBySideTrainer, side_by_side
+from sorrel_recurrent_ppo.side_by_side import SideBySideTrainer
 
 
 def collect(models, epoch):
@@ -27,12 +27,13 @@ def trained(n_threads):
         for seed, name in enumerate(["lstm_ppo", "gru_ppo", "lstm_ppo"])
     ]
     losses = []
-    with side_by_side(n_threads) as trainer:
-        for epoch in range(3):
-            if trainer is not None:
-                trainer.take_over(models)
-            collect(models, epoch)
-            losses.append([float(model.train_step()) for model in models])
+    trainer = SideBySideTrainer(n_threads)
+    for epoch in range(3):
+        if n_threads > 1:
+            trainer.take_over(models)
+        collect(models, epoch)
+        losses.append([float(model.train_step()) for model in models])
+    trainer.close()
     return losses, models
 
 
