@@ -28,7 +28,13 @@ from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.run_logging import CsvSink, RunLogger, TensorboardSink
 from sorrel_recurrent_ppo.side_by_side import training_threads
 
-__all__ = ["RunSummary", "resolve_config", "run_experiment", "seed_global_generators"]
+__all__ = [
+    "RunSummary",
+    "build_seeded",
+    "resolve_config",
+    "run_experiment",
+    "seed_global_generators",
+]
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +90,8 @@ def run_experiment(config: DictConfig, files: RunFiles, *, plain: bool = False) 
             f"Available: {', '.join(available_models())}"
         )
     _log_start(config, population)
-    try:
-        with training_threads(env, population, config.threads):
-            summary = _run(env, population, files, plain=plain)
-    finally:  # a run that was stopped leaves its curve too
-        plot_learning_curve(files, f"{_model_names(population)} in {config.environment.name}")
+    with training_threads(env, population, config.threads):
+        summary = _run(env, population, files, plain=plain)
     _log_end(summary, files)
     return summary
 
@@ -128,6 +131,14 @@ def seed_global_generators(seed: int) -> None:
 
 
 def build_seeded(config: DictConfig) -> Environment:
+    """Build the environment with its agents' models, the global streams seeded before and after.
+
+    Args:
+        config: What `resolve_config` returns.
+
+    Raises:
+        ConfigError: As `build_environment`, or the models' settings are at fault.
+    """
     swap.install()
     seed_global_generators(config.seed)
     env = build_environment(config)
@@ -161,6 +172,9 @@ def _run(env: Environment, population: Population, files: RunFiles, *, plain: bo
         logger.close()
         if files.sorrel.is_dir() and not any(files.sorrel.iterdir()):
             files.sorrel.rmdir()
+        if logger.rewards:  # a run that was stopped leaves its curve too
+            title = f"{_model_names(population)} in {env.config.environment.name}"
+            plot_learning_curve(files, title)
     rewards = np.array(logger.rewards, dtype=float)
     return _summarise(rewards, logger.steps, time.perf_counter() - started)
 
