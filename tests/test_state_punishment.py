@@ -71,7 +71,7 @@ def test_the_flat_action_is_move_times_votes_plus_vote():
     ("overrides", "action_dims"), [([], [5, 3]), (["model.gru_ppo.action_dims=[15,1]"], [15, 1])]
 )
 def test_the_dual_head_gets_the_branches_of_the_action(overrides, action_dims):
-    """Under Hydra's defaults of the model, which come later, and overridden by a user."""
+    """By the environment's settings, which come after the model's, and overridden by a user."""
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("config", ["environment=state_punishment", "model=gru_ppo", *overrides])
     section = section_of(config, "gru_ppo", model_defaults("gru_ppo"))
