@@ -14,6 +14,7 @@ MODELS: dict[str, Any] = {
 }
 OBS_SIZE, N_ACTIONS = 7, 6
 
+# All that a test's numbers could depend on: the packaged defaults may change.
 _SMALL: dict[str, Any] = {
     "layer_size": 11,
     "hidden_size": 5,
@@ -21,6 +22,19 @@ _SMALL: dict[str, Any] = {
     "sequence_length": 3,
     "batch_size": 13,
     "n_epochs": 2,
+    "learning_rate": 1e-3,
+    "gamma": 0.97,
+    "gae_lambda": 0.9,
+    "clip_range": 0.2,
+    "clip_range_vf": None,
+    "entropy_start": 0.01,
+    "entropy_end": 0.001,
+    "value_coef": 0.5,
+    "max_grad_norm": 0.5,
+    "target_kl": None,
+    "epoch_end": "truncation",
+    "normalize_advantage": True,
+    "reward_scaling": True,
     "seed": 3,
 }
 

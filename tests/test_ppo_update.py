@@ -336,6 +336,15 @@ def test_advantages_are_normalised_over_the_rollout(name):
 
 
 @both
+def test_the_advantage_of_a_single_step_is_not_normalised_away(name):
+    model = small_model(name, normalize_advantage=True, rollout_length=1, sequence_length=1)
+    play(model, 1, dones=[0])
+    batch, _ = model.learner._prepare(model.memory.arrays())
+    expected = model.memory.rewards[0] - model.memory.values[0]
+    assert batch.advantages.tolist() == pytest.approx([expected])
+
+
+@both
 @pytest.mark.parametrize("epoch_end", ["truncation", "terminal"])
 def test_an_epochs_end_counts_as_set(name, epoch_end):
     model = small_model(name, epoch_end=epoch_end, normalize_advantage=False, gamma=0.5)
