@@ -7,6 +7,9 @@ what numpy has no fast way (convolutions, normalisation), PyTorch's modules do i
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -175,18 +178,18 @@ def sample_branches(
         The choices, and their log-probabilities ``(len(dims),)``.
     """
     choices: list[int] = []
-    log_probs = np.empty(len(dims), np.float32)
+    log_probs: list[float] = []
+    values = logits.tolist()  # for the few choices there are, Python's floats are the fastest
     first = 0
-    for k, size in enumerate(dims):
-        branch = logits[first : first + size].astype(np.float64)
-        branch -= branch.max()
-        weights = np.exp(branch).cumsum()
-        total = weights[-1]
+    for size in dims:
+        branch = values[first : first + size]
+        highest = max(branch)
+        cumulated = list(accumulate(math.exp(value - highest) for value in branch))
         if deterministic:
-            choice = int(branch.argmax())
+            choice = branch.index(highest)
         else:
-            choice = min(int(weights.searchsorted(rng.random() * total, side="right")), size - 1)
+            choice = min(bisect_right(cumulated, rng.random() * cumulated[-1]), size - 1)
         choices.append(choice)
-        log_probs[k] = branch[choice] - np.log(total)
+        log_probs.append(branch[choice] - highest - math.log(cumulated[-1]))
         first += size
-    return choices, log_probs
+    return choices, np.array(log_probs, np.float32)
