@@ -355,6 +355,19 @@ def test_an_evaluation_remembers_with_and_without_rewards(name):
 
 
 @both
+def test_a_full_rollout_waits_for_the_end_of_an_evaluation(name):
+    model = small_model(name)
+    play(model, 29)
+    before = weights(model)
+    model.eval()
+    assert model.train_step() == 0.0
+    assert same_weights(weights(model), before)
+    model.train()
+    assert model.train_step() != 0.0
+    assert model.n_updates == 1
+
+
+@both
 def test_each_evaluation_starts_from_nothing(name):
     model = small_model(name)
     play(model, 5)
