@@ -16,6 +16,7 @@ from sorrel.models.pytorch.pytorch_base import PyTorchModel
 
 from sorrel_recurrent_ppo.actions import flatten_action, split_actions, validate_action_dims
 from sorrel_recurrent_ppo.checkpoint import read_checkpoint, write_checkpoint
+from sorrel_recurrent_ppo.checks import check_integer
 from sorrel_recurrent_ppo.config_files import model_defaults
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.inference import PolicyStep, sample_branches
@@ -83,6 +84,7 @@ class RecurrentPPO(PyTorchModel):
             ConfigError: A setting is unknown or out of range, or does not fit the sizes.
         """
         seed = fresh_seed() if seed is None else seed
+        check_integer("seed", seed, 0)
         if layer_size is not None:
             settings["layer_size"] = layer_size
         values = {**model_defaults(self.registry_name), **settings}

@@ -60,7 +60,7 @@ def observation_layout(
     """
     shape = (input_size,) if isinstance(input_size, int | np.integer) else tuple(input_size)
     size = math.prod(int(n) for n in shape)
-    if size < 1:
+    if size < 1 or min(shape) < 1:
         raise ConfigError(f"input_size={list(shape)} describes an empty observation")
     if obs_type == "flattened":
         return ObservationLayout(size)

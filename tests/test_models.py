@@ -55,6 +55,7 @@ def test_the_encoder_is_as_wide_as_the_state_unless_told(name):
         ({"obs_type": "image"}, "does not tell the picture's shape"),
         ({"obs_dim": [1, 3, 3]}, r"has 9 values, but the observation input_size=\[7\] only 7"),
         ({"device": "warp"}, "device 'warp' is not available"),
+        ({"seed": -1}, "seed must be an integer of at least 0"),
     ],
 )
 def test_what_does_not_fit_is_refused(name, arguments, message):

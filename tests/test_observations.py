@@ -55,6 +55,7 @@ def test_how_an_observation_is_read(input_size, obs_type, obs_dim, picture, n_sc
         ((104,), "auto", (3, 5, 7), r"obs_dim=\[3, 5, 7\] has 105 values.* only 104"),
         ((0,), "auto", None, "empty observation"),
         ((3, 0, 5), "auto", None, "empty observation"),
+        ((-2, -3), "auto", None, "empty observation"),
     ],
 )
 def test_observations_that_cannot_be_read(input_size, obs_type, obs_dim, message):
