@@ -1,7 +1,12 @@
 """What holds for every test."""
 
+from collections.abc import Iterator
+
 import hypothesis
+import pytest
 import torch
+
+from sorrel_recurrent_ppo import swap
 
 
 def pytest_configure() -> None:
@@ -9,3 +14,11 @@ def pytest_configure() -> None:
     torch.set_num_threads(1)
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_installed() -> Iterator[None]:
+    """Start every test without the swap, which an earlier one's Hydra may have installed."""
+    swap.uninstall()
+    yield
+    swap.uninstall()
