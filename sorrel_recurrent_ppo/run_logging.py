@@ -16,7 +16,15 @@ from sorrel_recurrent_ppo.csv_table import CsvTable
 from sorrel_recurrent_ppo.population import Population
 from sorrel_recurrent_ppo.run_files import RunFiles
 
-__all__ = ["AgentRecord", "CsvSink", "EpochRecord", "RunLogger", "Sink", "TensorboardSink"]
+__all__ = [
+    "AgentRecord",
+    "CsvSink",
+    "EpochRecord",
+    "RunLogger",
+    "Sink",
+    "TensorboardSink",
+    "scalars",
+]
 
 AGENT_REWARD = "reward/"  # what the metrics of single agents' rewards begin with
 
@@ -50,6 +58,7 @@ class EpochRecord:
         loss: The sum of the agents' losses.
         epsilon: The first agent's epsilon.
         steps: Agent steps since the start of the run.
+        epoch_steps: Agent steps of this epoch.
         seconds: Wall time of this epoch.
         values: Whatever else the environment and its models report, by metric name.
         agents: One record per agent.
@@ -60,9 +69,31 @@ class EpochRecord:
     loss: float
     epsilon: float
     steps: int
+    epoch_steps: int
     seconds: float
     values: Mapping[str, float]
     agents: Sequence[AgentRecord]
+
+    @property
+    def fps(self) -> float:
+        """Agent steps per second of wall time, acting and training together."""
+        return self.epoch_steps / self.seconds
+
+
+def scalars(record: EpochRecord) -> dict[str, float]:
+    """Return an epoch's values by the names under which dashboards show them.
+
+    Returns:
+        ``time/fps`` and ``time/seconds``; each agent's ``reward/<name>``; what the environment and
+        the models report, as means over the agents (``train/value_loss``); and the same of each
+        model (``agent_<name>/train/value_loss``).
+    """
+    named = {"time/fps": record.fps, "time/seconds": record.seconds, **record.values}
+    for agent in record.agents:
+        named[f"{AGENT_REWARD}{agent.name}"] = agent.reward
+        for name, value in agent.diagnostics.items():
+            named[f"agent_{agent.name}/{name}"] = value
+    return named
 
 
 class Sink(Protocol):
@@ -116,13 +147,15 @@ class RunLogger(Logger):
         """Record an epoch that Sorrel's runner has finished."""
         super().record_epoch(epoch, loss, reward, epsilon, **kwargs)
         now = time.perf_counter()
-        self.steps += self._env.turn * len(self._env.agents)
+        epoch_steps = self._env.turn * len(self._env.agents)
+        self.steps += epoch_steps
         record = EpochRecord(
             epoch=epoch,
             reward=float(reward),
             loss=float(loss),
             epsilon=float(epsilon),
             steps=self.steps,
+            epoch_steps=epoch_steps,
             seconds=now - self._epoch_started,
             values=self._of_all_agents(_flatten(kwargs)),
             agents=self._agent_records(),
@@ -195,22 +228,15 @@ class CsvSink:
 
 
 class TensorboardSink:
-    """Writes through Sorrel's TensorBoard logger: its own tags, each value, each agent's reward."""
+    """Writes through Sorrel's TensorBoard logger: its own tags, and all `scalars`."""
 
     def __init__(self, logger: TensorboardLogger) -> None:
         self._logger = logger
 
     def write(self, record: EpochRecord) -> None:
         """Write the epoch's scalars."""
-        rewards = {f"{AGENT_REWARD}{agent.name}": agent.reward for agent in record.agents}
         self._logger.record_epoch(
-            record.epoch,
-            record.loss,
-            record.reward,
-            record.epsilon,
-            **{"time/seconds": record.seconds},
-            **rewards,
-            **record.values,
+            record.epoch, record.loss, record.reward, record.epsilon, **scalars(record)
         )
 
     def close(self) -> None:
