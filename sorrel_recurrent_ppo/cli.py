@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from sorrel_recurrent_ppo.errors import did_you_mean
 
 __all__ = ["COMMANDS", "Command", "main"]
 
 PROGRAM = "sorrel-recurrent-ppo"
+WRONG_INPUT = 2
+INTERRUPTED = 130  # what a shell makes of an interrupted program
 
 
 class Command(NamedTuple):
@@ -29,22 +31,32 @@ class Command(NamedTuple):
 def main() -> None:
     """Run the program on the arguments in ``sys.argv``."""
     arguments = sys.argv[1:]
-    if "--debug" in arguments:
+    debug = "--debug" in arguments
+    if debug:
         arguments.remove("--debug")
-        os.environ["HYDRA_FULL_ERROR"] = "1"
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return
     name, *rest = arguments
     if name not in COMMANDS:
-        sys.exit(
-            f"{PROGRAM}: there is no command '{name}'.{did_you_mean(name, COMMANDS)}\n{_usage()}"
-        )
+        told = f"{PROGRAM}: there is no command '{name}'.{did_you_mean(name, COMMANDS)}"
+        _stop(f"{told}\n{_usage()}", WRONG_INPUT)
     try:
         COMMANDS[name].run(rest)
     except KeyboardInterrupt:
-        print(f"{PROGRAM} {name}: stopped by the keyboard", file=sys.stderr)
-        sys.exit(130)  # what a shell makes of an interrupted program
+        _stop(f"{PROGRAM} {name}: stopped by the keyboard", INTERRUPTED)
+    except Exception as error:
+        from sorrel_recurrent_ppo.error_sentences import error_sentence
+
+        told = None if debug else error_sentence(error)
+        if told is None:
+            raise
+        _stop(f"{PROGRAM} {name}: {told}", WRONG_INPUT)
+
+
+def _stop(message: str, exit_code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(exit_code)
 
 
 def _usage() -> str:
@@ -66,7 +78,20 @@ def _run(arguments: Sequence[str]) -> None:
     from sorrel_recurrent_ppo import run
 
     sys.argv = [f"{PROGRAM} run", *arguments]  # where Hydra reads its arguments
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to a report of Hydra's own
     run.main()
+
+
+def _compare(arguments: Sequence[str]) -> None:
+    from sorrel_recurrent_ppo import compare
+
+    compare.main(arguments)
+
+
+def _evaluate(arguments: Sequence[str]) -> None:
+    from sorrel_recurrent_ppo import evaluate
+
+    evaluate.main(arguments)
 
 
 def _models(arguments: Sequence[str]) -> None:
@@ -80,5 +105,9 @@ def _models(arguments: Sequence[str]) -> None:
 
 COMMANDS = {
     "run": Command("train agents in a Sorrel environment (a Hydra application)", _run),
+    "compare": Command(
+        "compare runs: interquartile means over seeds, as a table and a picture", _compare
+    ),
+    "evaluate": Command("play the saved agents of a run without training them", _evaluate),
     "models": Command("list the models that can be chosen", _models),
 }

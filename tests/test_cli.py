@@ -27,11 +27,12 @@ def test_without_a_command_it_lists_them(capsys, monkeypatch):
     assert all(f"  {name} " in shown for name in cli.COMMANDS)
 
 
-def test_an_unknown_command_suggests_the_nearest(monkeypatch):
+def test_an_unknown_command_suggests_the_nearest(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["sorrel-recurrent-ppo", "rum"])
     with pytest.raises(SystemExit) as stopped:
         cli.main()
-    assert "there is no command 'rum'. Did you mean 'run'?" in str(stopped.value.code)
+    assert stopped.value.code == 2
+    assert "there is no command 'rum'. Did you mean 'run'?" in capsys.readouterr().err
 
 
 def test_models_lists_every_model(capsys, monkeypatch):
@@ -70,15 +71,20 @@ def test_help_names_the_choices_and_the_settings(tmp_path):
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("model=lstm", "Could not find 'model/lstm'"),
+        ("model=lstm_pp", "there is no model=lstm_pp. Did you mean 'lstm_ppo'? Available: dqn"),
         ("threads=0", "threads must be a whole number, at least 1; it is 0"),
-        ("experiment.epoch=3", "Key 'epoch' is not in struct"),
+        ("experiment.epoch=3", "no key 'experiment.epoch'. Did you mean 'experiment.epochs'?"),
+        ("model.lstm_ppo.hiden_size=3", "Did you mean 'model.lstm_ppo.hidden_size'?"),
+        ("hidden_size=3", "Did you mean 'model.lstm_ppo.hidden_size'?"),
+        ("modle=gru_ppo", "the config has no key 'modle'. Did you mean 'model'?"),
+        ("seed=[1", "no viable alternative at input '[1'"),
     ],
 )
-def test_a_mistake_ends_in_words_and_not_in_a_traceback(override, told, tmp_path):
+def test_a_mistake_ends_in_one_sentence_and_not_in_a_traceback(override, told, tmp_path):
     done = call("run", override, cwd=tmp_path)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert told in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("sorrel-recurrent-ppo run: ")
     assert "Traceback" not in done.stderr
 
 

@@ -1,0 +1,124 @@
+"""The arguments of the commands that read finished runs: paths, and settings as key=value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+
+__all__ = ["CommandHelp", "parse_arguments", "setting", "wants_help"]
+
+_HELP = "help"
+
+
+@dataclass(frozen=True)
+class CommandHelp:
+    """What a command's ``--help`` says beside its settings.
+
+    Attributes:
+        name: The command's name.
+        paths: What its paths are called, such as ``RUN_DIR...``; empty for none.
+        summary: What it does, in a few lines.
+        examples: Whole command lines.
+    """
+
+    name: str
+    paths: str
+    summary: str
+    examples: Sequence[str] = ()
+
+    def text(self, schema: type) -> str:
+        """Return the help, with a line for each setting of ``schema``."""
+        rows = [(f"{f.name}={_shown(_default(f))}", f.metadata[_HELP]) for f in _fields(schema)]
+        width = max(len(left) for left, _ in rows)
+        usage = " ".join(filter(None, [f"sorrel-recurrent-ppo {self.name}", self.paths]))
+        return "\n".join(
+            [
+                f"Usage: {usage} [key=value ...] [--debug]",
+                *("", self.summary, "", "Settings, with their defaults:"),
+                *(f"  {left:{width}}  {right}" for left, right in rows),
+                *(["", "Examples:"] if self.examples else []),
+                *(f"  {example}" for example in self.examples),
+            ]
+        )
+
+
+def setting(default: Any, text: str) -> Any:
+    """Declare a field of a command's settings.
+
+    Args:
+        default: Its default; a dictionary for settings with keys of their own, ``name.key=value``.
+        text: What ``--help`` says of it.
+    """
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={_HELP: text})
+    return field(default=default, metadata={_HELP: text})
+
+
+def wants_help(arguments: Sequence[str]) -> bool:
+    """Say whether the arguments ask for the command's help."""
+    return any(argument in ("-h", "--help") for argument in arguments)
+
+
+def parse_arguments[T](arguments: Sequence[str], schema: type[T]) -> tuple[list[Path], T]:
+    """Sort arguments into paths and settings.
+
+    A setting is ``key=value``, as for ``run``; ``--key value`` and ``--key=value`` are the same.
+
+    Args:
+        arguments: What follows the command's name.
+        schema: A dataclass whose fields are declared by `setting`.
+
+    Returns:
+        The paths in their order, and the settings.
+
+    Raises:
+        ConfigError: A setting is unknown, lacks its value, or has one of the wrong type.
+    """
+    names = [f.name for f in _fields(schema)]
+    config = OmegaConf.structured(schema)
+    paths: list[Path] = []
+    remaining = list(arguments)
+    while remaining:
+        argument = remaining.pop(0)
+        key, separator, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") and (not separator or Path(argument).exists()):
+            paths.append(Path(argument))
+            continue
+        if key.partition(".")[0] not in names:
+            raise ConfigError(
+                f"there is no setting '{key}'.{did_you_mean(key, names)} "
+                f"Settings: {', '.join(names)}"
+            )
+        if not separator:
+            if not remaining:
+                raise ConfigError(f"{argument} needs a value: {key}=...")
+            value = remaining.pop(0)
+        try:
+            OmegaConf.update(config, key, None if value in ("null", "") else value)
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{key}={value}: {str(error).splitlines()[0]}") from error
+    return paths, cast(T, OmegaConf.to_object(config))
+
+
+def _fields(schema: type) -> tuple[Field[Any], ...]:
+    return fields(schema)
+
+
+def _default(declared: Field[Any]) -> Any:
+    factory = declared.default_factory
+    return factory() if callable(factory) else declared.default
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "..." if isinstance(value, dict) else str(value)

@@ -1,0 +1,10 @@
+"""``sorrel-recurrent-ppo compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command."""
+    raise NotImplementedError
