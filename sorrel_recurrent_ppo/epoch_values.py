@@ -13,6 +13,7 @@ from sorrel.utils.logging import Logger
 
 from sorrel_recurrent_ppo.population import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
+from sorrel_recurrent_ppo.shadowing import shadowed
 
 __all__ = ["epoch_values", "given_logger", "reporting"]
 
@@ -63,7 +64,7 @@ def reporting(env: Environment, population: Population, logger: Logger | None) -
     """
     if logger is None:
         aggregate = env.aggregate_epoch_stats
-        replaced = _shadowed(
+        replaced = shadowed(
             env, "aggregate_epoch_stats", lambda: aggregate() | epoch_values(env, population)
         )
     else:
@@ -75,24 +76,8 @@ def reporting(env: Environment, population: Population, logger: Logger | None) -
         takes_any = any(
             p.kind is p.VAR_KEYWORD for p in inspect.signature(record_epoch).parameters.values()
         )
-        replaced = _shadowed(
+        replaced = shadowed(
             logger, "record_epoch", record_with_values if takes_any else record_epoch
         )
     with replaced:
         yield
-
-
-@contextmanager
-def _shadowed(owner: object, name: str, value: Any) -> Iterator[None]:
-    """Give an object an attribute of its own for the duration of the block."""
-    attributes = vars(owner)
-    before = attributes.get(name)
-    had = name in attributes
-    attributes[name] = value
-    try:
-        yield
-    finally:
-        if had:
-            attributes[name] = before
-        else:
-            del attributes[name]

@@ -342,7 +342,7 @@ class RecurrentPPO(PyTorchModel):
         Raises:
             CheckpointError: The file could not be written; an older one is then as it was.
         """
-        write_checkpoint(file_path, self._state())
+        write_checkpoint(file_path, self.training_state())
 
     def load(self, file_path: str | os.PathLike[str]) -> None:
         """Go on from a saved model, on this model's own device and with its own settings.
@@ -352,16 +352,16 @@ class RecurrentPPO(PyTorchModel):
                 is then as it was.
         """
         content = read_checkpoint(file_path)
-        own, pending = self._state(), self._rollout.pending
+        own, pending = self.training_state(), self._rollout.pending
         if content.get("identity") != own["identity"]:
             raise CheckpointError(
                 f"checkpoint {file_path} is of another model: it has "
                 f"{content.get('identity')}, this model {own['identity']}"
             )
         try:
-            self._load_state(content)
+            self.load_training_state(content)
         except Exception as error:
-            self._load_state(own)
+            self.load_training_state(own)
             self._rollout.pending = pending
             raise CheckpointError(f"checkpoint {file_path} is damaged: {error!r}") from error
 
@@ -378,7 +378,8 @@ class RecurrentPPO(PyTorchModel):
             "previous_action_reward": self.settings.previous_action_reward,
         }
 
-    def _state(self) -> dict[str, Any]:
+    def training_state(self) -> dict[str, Any]:
+        """Return all that training needs to go on, as tensors and plain values: what is saved."""
         rngs = (self._sampling_rng, self._evaluation_rng, self.learner.rng)
         return {
             "identity": self._identity(),
@@ -394,7 +395,8 @@ class RecurrentPPO(PyTorchModel):
             "epsilon": float(self.epsilon),
         }
 
-    def _load_state(self, state: dict[str, Any]) -> None:
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`training_state` returned for a model of the same shape."""
         self.policy.load_state_dict(state["policy"])
         self._load_optimizer(state["optimizer"])
         rngs = [generator_from_state(json.loads(text)) for text in state["random"]]

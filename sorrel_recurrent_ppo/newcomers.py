@@ -22,7 +22,7 @@ from sorrel_recurrent_ppo.registry import (
     packaged_defaults,
 )
 
-__all__ = ["Newcomer", "build_newcomer"]
+__all__ = ["Newcomer", "build_newcomer", "parameters_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def build_newcomer(
         given = {"input_size": former.input_size, "action_space": former.action_space}
         given |= section_of(env.config, name, packaged_defaults(name))
         if model_name is None:
-            given |= _parameters_of(former, name)
+            given |= parameters_of(former, name)
         given |= {"seed": seed} | dict(parameters)
         model = build_model(name, observation_spec=env.agents[index].observation_spec, **given)
     except ConfigError as error:
@@ -101,7 +101,7 @@ def build_newcomer(
     )
 
 
-def _parameters_of(model: BaseModel, name: str) -> dict[str, Any]:
+def parameters_of(model: BaseModel, name: str) -> dict[str, Any]:
     """Return what a model was built with, as far as it still knows.
 
     Not its ``epsilon``, which has decayed and is to start anew, nor its seed.

@@ -53,6 +53,8 @@ class Population:
         replacements: What was replaced when, in order.
         epoch_start_callbacks: Called with environment and epoch after each reset of a running
             experiment.
+        epoch_end_callbacks: Called with environment and epoch when all of an epoch of a running
+            experiment is done: before the next reset, and after the last epoch.
     """
 
     def __init__(self) -> None:
@@ -61,6 +63,7 @@ class Population:
         self.running = False
         self.replacements: list[Any] = []
         self.epoch_start_callbacks: list[Callable[[Environment, int], None]] = []
+        self.epoch_end_callbacks: list[Callable[[Environment, int], None]] = []
         self._agents: list[Agent] = []
         self._n_named = 0
 
@@ -103,6 +106,27 @@ class Population:
                 attach_model(agent, index, former.model)
                 self._agents[index] = agent
                 self._count_rewards(agent, self.members[index])
+
+    def put_back(
+        self, env: Environment, members: Sequence[Member], *, n_named: int, epoch: int
+    ) -> None:
+        """Go on with members of an earlier run, whose models the agents have already.
+
+        Args:
+            env: The population's environment.
+            members: The members by index.
+            n_named: How many there have been in all, which numbers the next newcomer.
+            epoch: The epoch that they have just done.
+        """
+        self.members = list(members)
+        self._n_named, self.epoch = n_named, epoch
+        for agent, member in zip(env.agents, members, strict=True):
+            self._count_rewards(agent, member)
+
+    @property
+    def n_named(self) -> int:
+        """How many members there have been in all."""
+        return self._n_named
 
     def start_experiment(self) -> None:
         """Note that epochs are counted from here."""

@@ -16,7 +16,9 @@ __all__ = [
     "derive_seed",
     "fresh_seed",
     "generator_from_state",
+    "global_random_state",
     "peeked_seed",
+    "set_global_random_state",
     "untouched_random_state",
 ]
 
@@ -36,6 +38,36 @@ def untouched_random_state() -> Iterator[None]:
         np.random.set_state(numpy_state)
         if mps_state is not None:
             torch.mps.set_rng_state(mps_state)
+
+
+def global_random_state() -> dict[str, Any]:
+    """Return the states of Python's, numpy's and torch's global streams as plain values."""
+    version, words, python_gauss = random.getstate()
+    name, keys, *position = np.random.get_state()
+    return {
+        "python": [version, list(words), python_gauss],
+        "numpy": [name, torch.from_numpy(np.asarray(keys, np.int64)), *position],
+        "torch": torch.get_rng_state(),
+        # Asking a GPU that this process has not used for its state would start it.
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
+    }
+
+
+def set_global_random_state(saved: dict[str, Any]) -> None:
+    """Let the global streams go on from what :func:`global_random_state` returned.
+
+    The state of a GPU that this machine does not have is left out.
+    """
+    version, words, python_gauss = saved["python"]
+    random.setstate((version, tuple(words), python_gauss))
+    name, keys, *position = saved["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *position))
+    torch.set_rng_state(saved["torch"])
+    if saved["cuda"] and torch.cuda.device_count() >= len(saved["cuda"]):
+        torch.cuda.set_rng_state_all(saved["cuda"])
+    if saved["mps"] is not None and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(saved["mps"])
 
 
 def fresh_seed() -> int:

@@ -126,6 +126,7 @@ def manage(env: Environment, population: Population) -> None:
     set_population(env, population)
     vars(env)["reset"] = functools.partial(_reset, env)
     vars(env)["run_experiment"] = functools.partial(_run_experiment, env)
+    vars(env)["generate_memories"] = functools.partial(_generate_memories, env)
 
 
 def _replacement_schedule(config: DictConfig) -> Callable[[Environment, int], None] | None:
@@ -253,8 +254,9 @@ def _warn_of_misplaced_keys(config: DictConfig, name: str) -> None:
 
 def _reset(env: Environment, *args: Any, **kwargs: Any) -> Any:
     """Stand for the environment's ``reset``: its class's, then the population's books."""
-    result = type(env).reset(env, *args, **kwargs)
     population = _managed(env)
+    _tell_end_of_epoch(env, population)
+    result = type(env).reset(env, *args, **kwargs)
     if population.members:
         population.follow(env.agents)
     else:
@@ -276,10 +278,30 @@ def _run_experiment(env: Environment, *args: Any, **kwargs: Any) -> Any:
     try:
         with reporting(env, population, given_logger(run, env, *args, **kwargs)):
             result = run(env, *args, **kwargs)
+        _tell_end_of_epoch(env, population)
         completed = True
     finally:
         population.end_experiment(completed=completed)
     return result
+
+
+def _tell_end_of_epoch(env: Environment, population: Population) -> None:
+    if population.running and population.epoch >= 0:
+        for callback in population.epoch_end_callbacks:
+            callback(env, population.epoch)
+
+
+def _generate_memories(env: Environment, *args: Any, **kwargs: Any) -> Any:
+    """Stand for the environment's ``generate_memories``, which leaves its models in evaluation.
+
+    A later ``run_experiment`` would then train nothing, and say nothing.
+    """
+    collecting = [agent.model for agent in env.agents if getattr(agent.model, "training", False)]
+    try:
+        return type(env).generate_memories(env, *args, **kwargs)
+    finally:
+        for model in collecting:
+            model.train()  # pyright: ignore[reportAttributeAccessIssue] - it has ``training``
 
 
 def _managed(env: Environment) -> Population:

@@ -196,7 +196,7 @@ class Hostile:
 @pytest.mark.parametrize("how", ["as ours", "by torch", "by pickle"])
 def test_a_file_that_would_run_code_does_not(name, how, tmp_path):
     path, trap = tmp_path / "model.pt", tmp_path / "trap"
-    content = {**trained(name)._state(), "more": Hostile(trap)}
+    content = {**trained(name).training_state(), "more": Hostile(trap)}
     if how == "as ours":
         write_checkpoint(path, content)
     elif how == "by torch":
@@ -247,7 +247,7 @@ def set_to(*keys, value):
     ],
 )
 def test_a_file_with_parts_missing_or_wrong_leaves_no_half_loaded_model(name, change, tmp_path):
-    content = copy.deepcopy(trained(name)._state())
+    content = copy.deepcopy(trained(name).training_state())
     change(content)
     write_checkpoint(tmp_path / "model.pt", content)
     assert_refused(name, tmp_path / "model.pt", "is damaged")

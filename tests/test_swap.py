@@ -192,6 +192,7 @@ class TestUnmanagedEnvironments:
             "_recurrent_ppo_population",
             "reset",
             "run_experiment",
+            "generate_memories",
         }
 
 
@@ -366,7 +367,19 @@ class TestMemory:
         env.generate_memories(num_games=2, output_dir=tmp_path)
         with np.load(tmp_path / "memories" / "agent0.npz") as saved:
             assert (saved["positions"] > 0).all()
-        assert len(models(env)[0].memory) == 6  # evaluation: the running game's own record
+        assert len(models(env)[0].memory) == 18  # what was collected for training is untouched
+
+    @pytest.mark.parametrize("name", ["lstm_ppo", "[iqn,iqn]"])
+    def test_after_generated_memories_a_run_trains_on(self, name, swapped, tmp_path):
+        env = example("treasurehunt", f"model.type={name}", "experiment.max_turns=40")
+        run(env, tmp_path)
+        frozen, learning = models(env)
+        frozen.eval()
+        env.generate_memories(num_games=1, output_dir=tmp_path)
+        assert (frozen.training, learning.training) == (False, True)
+        before = weights(learning).clone()
+        run(env, tmp_path)
+        assert not torch.equal(weights(learning), before)
 
 
 class TestMixedPopulation:
