@@ -77,7 +77,8 @@ def _usage() -> str:
 def _run(arguments: Sequence[str]) -> None:
     from sorrel_recurrent_ppo import run
 
-    sys.argv = [f"{PROGRAM} run", *arguments]  # where Hydra reads its arguments
+    settings = ["quiet=true" if argument == "--quiet" else argument for argument in arguments]
+    sys.argv = [f"{PROGRAM} run", *settings]  # where Hydra reads its arguments
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to a report of Hydra's own
     run.main()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
-__all__ = ["StdoutHandler"]
+__all__ = ["StdoutHandler", "warnings_only"]
 
 
 class StdoutHandler(logging.StreamHandler):
@@ -25,3 +27,17 @@ class StdoutHandler(logging.StreamHandler):
     def stream(self) -> TextIO:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The stream to write to."""
         return sys.stdout
+
+
+@contextmanager
+def warnings_only() -> Iterator[None]:
+    """Keep what is no warning off the terminal for the time of the block; files get it still."""
+    handlers = [h for h in logging.getLogger().handlers if isinstance(h, StdoutHandler)]
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)

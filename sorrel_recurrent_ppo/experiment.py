@@ -20,7 +20,7 @@ from sorrel_recurrent_ppo.environments import build_environment
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 from sorrel_recurrent_ppo.plotting import plot_learning_curve
 from sorrel_recurrent_ppo.population import Population, population_of
-from sorrel_recurrent_ppo.progress import progress_sink
+from sorrel_recurrent_ppo.progress import progress_sinks
 from sorrel_recurrent_ppo.randomness import fresh_seed
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.run_checkpoints import CheckpointSink
@@ -120,6 +120,10 @@ def resolve_config(config: DictConfig) -> DictConfig:
         value = OmegaConf.select(resolved, key)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{key} must be a whole number, at least {least}; it is {value!r}")
+    for key in ("quiet", "log_turns"):
+        value = OmegaConf.select(resolved, key, default=False)
+        if not isinstance(value, bool):
+            raise ConfigError(f"{key} must be true or false; it is {value!r}")
     return resolved
 
 
@@ -148,9 +152,8 @@ def build_seeded(config: DictConfig) -> Environment:
 
 
 def _run(env: Environment, population: Population, files: RunFiles, *, plain: bool) -> RunSummary:
-    experiment = env.config.experiment
-    # Sorrel counts epochs from 0 up to and with experiment.epochs.
-    n_epochs = experiment.epochs + 1
+    experiment, quiet = env.config.experiment, env.config.get("quiet", False)
+    animate = experiment.get("animate", False)
     tensorboard = TensorboardLogger(experiment.epochs, files.tensorboard)
     logger = RunLogger(
         env,
@@ -159,15 +162,15 @@ def _run(env: Environment, population: Population, files: RunFiles, *, plain: bo
             CsvSink(files),
             TensorboardSink(tensorboard),
             CheckpointSink(env, population, files),
-            progress_sink(Console(), n_epochs, plain=plain),
+            *progress_sinks(Console(), experiment.epochs, plain=plain, quiet=quiet),
         ],
         turn_logger=tensorboard if env.config.log_turns else None,
     )
     started = time.perf_counter()
     try:
-        env.run_experiment(
-            animate=experiment.get("animate", False), logger=logger, output_dir=files.sorrel
-        )
+        if animate:  # Sorrel would say on the terminal that it makes the folder
+            files.gifs.mkdir(parents=True, exist_ok=True)
+        env.run_experiment(animate=animate, logger=logger, output_dir=files.sorrel)
     finally:
         logger.close()
         if files.sorrel.is_dir() and not any(files.sorrel.iterdir()):
@@ -196,11 +199,11 @@ def _model_names(population: Population) -> str:
 
 def _log_start(config: DictConfig, population: Population) -> None:
     log.info(
-        "Training %d agents (%s) in %s for %d epochs of at most %d turns; seed %d, %d thread%s.",
+        "Training %d agents (%s) in %s, epochs 0 to %d of at most %d turns; seed %d, %d thread%s.",
         len(population.members),
         _model_names(population),
         config.environment.name,
-        config.experiment.epochs + 1,
+        config.experiment.epochs,
         config.experiment.max_turns,
         config.seed,
         config.threads,

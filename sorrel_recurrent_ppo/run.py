@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from sorrel_recurrent_ppo.config_files import config_dir
+from sorrel_recurrent_ppo.console_log import warnings_only
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.run_files import RunFiles
 
@@ -45,11 +47,12 @@ def run_job(config: DictConfig) -> float:
 
     hydra_config = HydraConfig.get()
     try:
-        summary = run_experiment(
-            config,
-            RunFiles(Path(hydra_config.runtime.output_dir)),
-            plain=hydra_config.mode is RunMode.MULTIRUN,
-        )
+        with warnings_only() if config.quiet else nullcontext():
+            summary = run_experiment(
+                config,
+                RunFiles(Path(hydra_config.runtime.output_dir)),
+                plain=hydra_config.mode is RunMode.MULTIRUN,
+            )
     except (ConfigError, CheckpointError, OmegaConfBaseException) as error:
         raise CompactHydraException(str(error)) from error
     return summary.reward_end

@@ -58,6 +58,11 @@ class RunFiles:
         """What Sorrel's own runner writes: GIFs and, in some environments, its checkpoints."""
         return self.directory / "sorrel"
 
+    @property
+    def gifs(self) -> Path:
+        """Sorrel's GIFs of the world."""
+        return self.sorrel / "gifs"
+
     def checkpoint(self, agent_name: str) -> Path:
         """Return the checkpoint file of an agent, by its lasting name."""
         return self.checkpoints / f"{agent_name}.pt"

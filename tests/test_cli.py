@@ -93,3 +93,21 @@ def test_debug_shows_the_traceback(tmp_path):
     assert done.returncode != 0
     assert "Traceback" in done.stderr
     assert "threads must be" in done.stderr
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_quiet_run_says_nothing_and_leaves_its_log_and_files(quiet, tmp_path):
+    small = ["world.height=7", "world.width=7", "experiment.epochs=1", "experiment.max_turns=2"]
+    directory = f"hydra.run.dir={tmp_path}"
+    flag = ["--quiet"] if quiet else []
+    done = call("run", *flag, "experiment.animate=true", directory, *small, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    if quiet:
+        assert lines == []
+    else:
+        assert lines[0].startswith("agents 0-1: lstm_ppo")
+        assert lines[1].startswith("Training 2 agents (lstm_ppo) in treasurehunt, epochs 0 to 1")
+        assert [line.split()[:2] for line in lines[2:4]] == [["epoch", "0/1"], ["epoch", "1/1"]]
+    assert "Training 2 agents" in (tmp_path / "run.log").read_text()
+    assert (tmp_path / "metrics.csv").exists()
