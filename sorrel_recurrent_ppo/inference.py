@@ -33,7 +33,7 @@ class PolicyStep:
 
     def __init__(self, policy: RecurrentPolicy) -> None:
         self.policy = policy
-        self._views: _NumpyWeights | None = None
+        self._numpy_step: _NumpyStep | None = None
 
     def __call__(self, inputs: np.ndarray, state_row: np.ndarray) -> StepResult:
         """Advance by one step.
@@ -46,23 +46,15 @@ class PolicyStep:
             The logits of all branches ``(sum(dims),)``, the value, and the state's row after the
             step ``(S,)``.
         """
+        step = self._numpy_step
+        if step is not None and step.current():
+            return step(inputs, state_row)
         weight = self.policy.heads.critic.weight
         if weight.device.type != "cpu" or weight.dtype != torch.float32:
+            self._numpy_step = None
             return self._torch_step(inputs, state_row)
-        if self._views is None or not self._views.current():
-            self._views = _NumpyWeights(self.policy)
-        views = self._views
-        if views.encoder is not None:
-            features = np.dot(views.encoder[0], inputs)
-            features += views.encoder[1]
-            np.maximum(features, 0.0, out=features)
-        else:
-            features = self._torch_features(inputs)
-        return views.step(features, state_row)
-
-    @torch.inference_mode()
-    def _torch_features(self, inputs: np.ndarray) -> np.ndarray:
-        return self.policy.features(torch.from_numpy(inputs).unsqueeze(0)).squeeze(0).numpy()
+        self._numpy_step = _NumpyStep(self.policy)
+        return self._numpy_step(inputs, state_row)
 
     @torch.inference_mode()
     def _torch_step(self, inputs: np.ndarray, state_row: np.ndarray) -> StepResult:
@@ -78,72 +70,136 @@ class PolicyStep:
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy has weights of its own, which views of these would not follow.
-        return {"policy": self.policy, "_views": None}
+        return {"policy": self.policy, "_numpy_step": None}
 
 
-class _NumpyWeights:
-    """Views of a policy's weights, and the recurrent step and heads over them."""
+class _NumpyStep:
+    """The step over views of a policy's weights.
+
+    What lies between the products is written into arrays that are kept: the products leave
+    nothing of Python in the processor's caches, so every object touched after them costs.
+    """
 
     def __init__(self, policy: RecurrentPolicy) -> None:
-        # Where the modules keep their weights: a weight can also be replaced by another object.
-        self._places = [(m._parameters, name) for m in policy.modules() for name in m._parameters]
-        self._addresses = self._current_addresses()
-        self.cell = policy.core.cell
-        plain = isinstance(policy.encoder, FlatEncoder) and isinstance(policy.norm, nn.Identity)
-        self.encoder = _linear(policy.encoder.linear) if plain else None
-        self.w_ih, self.w_hh, self.b_ih, self.b_hh = map(_view, policy.core.weights())
-        size = policy.core.hidden_size
-        self.slope = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), size)
-        self.offset = np.repeat(np.array([0.5, 0.5, 0.0, 0.5], np.float32), size)
-        self.actor, self.critic = _linear(policy.heads.actor), _linear(policy.heads.critic)
+        # Where the modules keep their weights: one can be moved, or replaced by another object.
+        self._places = [
+            (module._parameters, name, weight, weight.data_ptr())
+            for module in policy.modules()
+            for name, weight in module._parameters.items()
+            if weight is not None
+        ]
+        self._policy = policy
+        self._flat = isinstance(policy.encoder, FlatEncoder) and isinstance(
+            policy.norm, nn.Identity
+        )
+        if self._flat:
+            self._encoder = _linear(policy.encoder.linear)
+            width = policy.encoder.output_size
+            self._features, self._zeros = np.empty(width, np.float32), np.zeros(width, np.float32)
+        cell = _LSTMStep if policy.core.cell == "lstm" else _GRUStep
+        self._cell = cell(*map(_view, policy.core.weights()))
+        self._size = policy.core.hidden_size
+        self._actor, self._critic = _linear(policy.heads.actor), _linear(policy.heads.critic)
 
     def current(self) -> bool:
-        """Whether the weights still lie where they were: moving or replacing them puts an end."""
-        return self._addresses == self._current_addresses()
+        """Whether the weights are still those objects and still lie where they were."""
+        for place, name, weight, address in self._places:
+            if place[name] is not weight or weight.data_ptr() != address:
+                return False
+        return True
 
-    def _current_addresses(self) -> list[int]:
-        return [place[name].data_ptr() for place, name in self._places]  # type: ignore[union-attr]
+    def __call__(self, inputs: np.ndarray, state_row: np.ndarray) -> StepResult:
+        if self._flat:
+            weight, bias = self._encoder
+            features = self._features
+            np.dot(weight, inputs, out=features)
+            np.add(features, bias, out=features)
+            np.maximum(features, self._zeros, out=features)
+        else:
+            features = self._torch_features(inputs)
+        row = self._cell(features, state_row)
+        output = row[: self._size]
+        weight, bias = self._actor
+        logits = np.dot(weight, output)
+        logits += bias
+        weight, bias = self._critic
+        value = np.dot(weight, output)
+        value += bias
+        return logits, value.item(), row
 
-    def step(self, features: np.ndarray, state_row: np.ndarray) -> StepResult:
-        row = (self._lstm if self.cell == "lstm" else self._gru)(features, state_row)
-        output = row[: self.w_hh.shape[1]]
-        logits = np.dot(self.actor[0], output)
-        logits += self.actor[1]
-        value = float(np.dot(self.critic[0][0], output)) + float(self.critic[1][0])
-        return logits, value, row
+    @torch.inference_mode()
+    def _torch_features(self, inputs: np.ndarray) -> np.ndarray:
+        return self._policy.features(torch.from_numpy(inputs).unsqueeze(0)).squeeze(0).numpy()
 
-    def _lstm(self, x: np.ndarray, row: np.ndarray) -> np.ndarray:
-        """``c' = f c + i g`` and ``h' = o tanh(c')``, with PyTorch's order of gates i, f, g, o."""
-        size = self.w_hh.shape[1]
-        gates = np.dot(self.w_ih, x)
-        gates += np.dot(self.w_hh, row[:size])
-        gates += self.b_ih
-        gates += self.b_hh
-        # One tanh for all gates, since sigmoid(x) = tanh(x / 2) / 2 + 1 / 2.
-        gates *= self.slope
+
+class _LSTMStep:
+    """``c' = f c + i g`` and ``h' = o tanh(c')``, with PyTorch's order of gates i, f, g, o.
+
+    One tanh does for all gates, since ``sigmoid(x) = tanh(x / 2) / 2 + 1 / 2``.
+    """
+
+    def __init__(self, w_ih: np.ndarray, w_hh: np.ndarray, b_ih: np.ndarray, b_hh: np.ndarray):
+        self._w_ih, self._w_hh, self._b_ih, self._b_hh = w_ih, w_hh, b_ih, b_hh
+        size = self._size = w_hh.shape[1]
+        self._slope = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), size)
+        self._offset = np.repeat(np.array([0.5, 0.5, 0.0, 0.5], np.float32), size)
+        self._gates, self._from_state = np.empty((2, 4 * size), np.float32)
+        self._quarters = self._gates.reshape(4, size)
+
+    def __call__(self, x: np.ndarray, row: np.ndarray) -> np.ndarray:
+        size, gates, from_state, slope = self._size, self._gates, self._from_state, self._slope
+        np.dot(self._w_ih, x, out=gates)
+        np.dot(self._w_hh, row[:size], out=from_state)
+        np.add(gates, from_state, out=gates)
+        np.add(gates, self._b_ih, out=gates)
+        np.add(gates, self._b_hh, out=gates)
+        np.multiply(gates, slope, out=gates)
         np.tanh(gates, out=gates)
-        gates *= self.slope
-        gates += self.offset
-        new_row = np.empty_like(row)
+        np.multiply(gates, slope, out=gates)
+        np.add(gates, self._offset, out=gates)
+        i, f, g, o = self._quarters
+        new_row = np.empty(2 * size, np.float32)
         h, c = new_row[:size], new_row[size:]
-        np.multiply(gates[size : 2 * size], row[size:], out=c)
-        c += gates[:size] * gates[2 * size : 3 * size]
+        np.multiply(f, row[size:], out=c)
+        np.multiply(i, g, out=i)
+        np.add(c, i, out=c)
         np.tanh(c, out=h)
-        h *= gates[3 * size :]
+        np.multiply(h, o, out=h)
         return new_row
 
-    def _gru(self, x: np.ndarray, row: np.ndarray) -> np.ndarray:
-        """``h' = n + z (h - n)`` with ``n = tanh(W x + r (U h))``; order of gates r, z, n."""
-        size = self.w_hh.shape[1]
-        from_input = np.dot(self.w_ih, x)
-        from_input += self.b_ih
-        from_state = np.dot(self.w_hh, row)
-        from_state += self.b_hh
-        reset_update = _sigmoid(from_input[: 2 * size] + from_state[: 2 * size])
-        new = reset_update[:size] * from_state[2 * size :]
-        new += from_input[2 * size :]
+
+class _GRUStep:
+    """``h' = n + z (h - n)`` with ``n = tanh(W x + r (U h))``; order of gates r, z, n."""
+
+    def __init__(self, w_ih: np.ndarray, w_hh: np.ndarray, b_ih: np.ndarray, b_hh: np.ndarray):
+        self._w_ih, self._w_hh, self._b_ih, self._b_hh = w_ih, w_hh, b_ih, b_hh
+        size = w_hh.shape[1]
+        self._from_input, self._from_state = np.empty((2, 3 * size), np.float32)
+        self._half = np.full(2 * size, 0.5, np.float32)
+        self._reset_update, self._new = self._from_input[: 2 * size], self._from_input[2 * size :]
+        self._reset, self._update = self._reset_update.reshape(2, size)
+        self._gates_from_state = self._from_state[: 2 * size]
+        self._new_from_state = self._from_state[2 * size :]
+
+    def __call__(self, x: np.ndarray, row: np.ndarray) -> np.ndarray:
+        from_input, from_state, new = self._from_input, self._from_state, self._new
+        np.dot(self._w_ih, x, out=from_input)
+        np.add(from_input, self._b_ih, out=from_input)
+        np.dot(self._w_hh, row, out=from_state)
+        np.add(from_state, self._b_hh, out=from_state)
+        gates, half = self._reset_update, self._half
+        np.add(gates, self._gates_from_state, out=gates)
+        np.multiply(gates, half, out=gates)  # the logistic function by tanh cannot overflow
+        np.tanh(gates, out=gates)
+        np.multiply(gates, half, out=gates)
+        np.add(gates, half, out=gates)
+        np.multiply(self._reset, self._new_from_state, out=self._reset)
+        np.add(new, self._reset, out=new)
         np.tanh(new, out=new)
-        return new + reset_update[size:] * (row - new)
+        new_row = row - new
+        np.multiply(new_row, self._update, out=new_row)
+        np.add(new_row, new, out=new_row)
+        return new_row
 
 
 def _view(parameter: Tensor) -> np.ndarray:
@@ -154,18 +210,9 @@ def _linear(layer: nn.Linear) -> tuple[np.ndarray, np.ndarray]:
     return _view(layer.weight), _view(layer.bias)
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    """Return the logistic function by tanh, which cannot overflow. Overwrites ``x``."""
-    x *= 0.5
-    np.tanh(x, out=x)
-    x += 1.0
-    x *= 0.5
-    return x
-
-
 def sample_branches(
     logits: np.ndarray, dims: tuple[int, ...], rng: np.random.Generator, *, deterministic: bool
-) -> tuple[list[int], np.ndarray]:
+) -> tuple[list[int], list[float]]:
     """Choose one action per branch.
 
     Args:
@@ -175,7 +222,7 @@ def sample_branches(
         deterministic: Take each branch's most probable choice.
 
     Returns:
-        The choices, and their log-probabilities ``(len(dims),)``.
+        The choice of each branch, and its log-probability.
     """
     choices: list[int] = []
     log_probs: list[float] = []
@@ -192,4 +239,4 @@ def sample_branches(
         choices.append(choice)
         log_probs.append(branch[choice] - highest - math.log(cumulated[-1]))
         first += size
-    return choices, np.array(log_probs, np.float32)
+    return choices, log_probs

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sorrel.buffers import Buffer
@@ -20,15 +20,14 @@ __all__ = ["PendingStep", "Rollout", "RolloutArrays"]
 _INITIAL_CAPACITY = 64
 
 
-@dataclass(frozen=True, slots=True)
-class PendingStep:
+class PendingStep(NamedTuple):
     """A step that has an action and waits for its reward.
 
     Attributes:
         obs: Observation, ``(obs_size,)``.
         context: Inputs of the network after the observation, ``(context_size,)``.
         action: Flat index of the joint action.
-        log_probs: Log-probability of each branch's choice, ``(n_branches,)``.
+        log_probs: Log-probability of each branch's choice.
         value: Value of the state.
         recurrent_state: Row of the recurrent state before the step, ``(state_size,)``.
         next_recurrent_state: The row after it; ``None`` if the state has been reset since.
@@ -38,7 +37,7 @@ class PendingStep:
     obs: np.ndarray
     context: np.ndarray
     action: int
-    log_probs: np.ndarray
+    log_probs: Sequence[float]
     value: float
     recurrent_state: np.ndarray
     next_recurrent_state: np.ndarray | None
@@ -130,7 +129,7 @@ class Rollout(Buffer):
     def reset_state(self) -> None:
         """Zero the recurrent state without closing the episode for the returns."""
         if self.pending is not None:
-            self.pending = replace(self.pending, next_recurrent_state=None)
+            self.pending = self.pending._replace(next_recurrent_state=None)
             return
         self.at_episode_start = True
         self.recurrent_state = np.zeros(self.state_size, np.float32)
@@ -174,9 +173,10 @@ class Rollout(Buffer):
                 f"{self.owner}: a reward arrived without an action. The agent must ask its model "
                 "by take_action(state) before each memory.add(state, action, reward, done)"
             )
-        if np.size(obs) != step.obs.size:
+        size = obs.size if isinstance(obs, np.ndarray) else np.size(obs)
+        if size != step.obs.size:
             raise ValueError(
-                f"{self.owner}: memory.add got an observation of {np.size(obs)} values, "
+                f"{self.owner}: memory.add got an observation of {size} values, "
                 f"take_action one of {step.obs.size}"
             )
         if action != step.action:
@@ -208,7 +208,8 @@ class Rollout(Buffer):
         for key, value in extra.items():
             self.extra_data[key][t] = value
         self._flat_states[t] = step.obs
-        self.context[t] = step.context
+        if step.context.size:
+            self.context[t] = step.context
         self.actions[t] = step.action
         self.log_probs[t] = step.log_probs
         self.values[t] = step.value

@@ -5,7 +5,7 @@ Everything here is a view or a thin door: tensors are made when asked for, nothi
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class _SpecificationNames(_Model):
             return
         row = self._row_from_state(state)
         if memory.pending is not None:
-            memory.pending = dataclasses.replace(memory.pending, next_recurrent_state=row)
+            memory.pending = memory.pending._replace(next_recurrent_state=row)
         else:
             memory.recurrent_state, memory.at_episode_start = row, False
 
@@ -101,7 +101,7 @@ class _SpecificationNames(_Model):
 
     def _sample(
         self, observation: Any, hidden_state: State | None
-    ) -> tuple[tuple[int, ...], np.ndarray, float, State]:
+    ) -> tuple[tuple[int, ...], list[float], float, State]:
         """Sample from the policy without touching the rollout or the current state."""
         obs = read_observation(observation, self.layout.size, self._who)
         if hidden_state is None:
@@ -121,7 +121,7 @@ class _SpecificationNames(_Model):
         state: Any,
         hidden: State,
         branches: tuple[int, ...],
-        log_probs: np.ndarray,
+        log_probs: Sequence[float],
         val: float,
         outcome: tuple[float, bool],
     ) -> None:
@@ -205,7 +205,7 @@ class SingleHeadNames(_SpecificationNames):
         branches, log_probs, value, new_hidden = self._sample(observation, hidden_state)
         return (
             flatten_action(branches, self.action_dims),
-            float(log_probs.sum()),
+            sum(log_probs),
             value,
             new_hidden,
         )
@@ -282,7 +282,7 @@ class DualHeadNames(_SpecificationNames):
             ``(move, vote)``, their log-probabilities, the value, and the state after the step.
         """
         branches, log_probs, value, new_hidden = self._sample(observation, hidden_state)
-        return branches, tuple(log_probs.tolist()), value, new_hidden
+        return branches, tuple(log_probs), value, new_hidden
 
     def get_dual_action(self) -> tuple[int, ...] | None:
         """Return the latest ``(move, vote)``; ``None`` before the first action."""
