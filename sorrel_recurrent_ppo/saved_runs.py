@@ -1,0 +1,177 @@
+"""Runs that are on the disk: finding them, and reading what they left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
+from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.run_files import RunFiles
+
+__all__ = ["LastAgent", "SavedRun", "find_runs", "read_metrics"]
+
+_HYDRA_FOLDER = ".hydra"
+
+
+@dataclass(frozen=True)
+class LastAgent:
+    """An agent as a run left it.
+
+    Attributes:
+        name: Its lasting name.
+        index: Its place in the environment.
+        model_name: Its model's registry name.
+        n_epochs: Epochs that it played in.
+    """
+
+    name: str
+    index: int
+    model_name: str
+    n_epochs: int
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run's directory, read when asked for.
+
+    Attributes:
+        directory: The run's directory.
+    """
+
+    directory: Path
+
+    @property
+    def files(self) -> RunFiles:
+        """The paths of what it left."""
+        return RunFiles(self.directory)
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """The resolved config, or that which Hydra kept where the run itself kept none.
+
+        Raises:
+            ConfigError: There is none, or it cannot be read.
+        """
+        for path in (self.files.config, self.directory / _HYDRA_FOLDER / "config.yaml"):
+            if path.is_file():
+                return _read_config(path)
+        raise ConfigError(f"{self.directory} has no {self.files.config.name}")
+
+    @cached_property
+    def model_names(self) -> list[str]:
+        """The registry names in ``model.type``, one for all agents or one for each.
+
+        Raises:
+            ConfigError: There is no config, or it names none.
+        """
+        chosen = OmegaConf.select(self.config, "model.type")
+        if chosen is None:
+            raise ConfigError(f"{self.directory}: its config has no model.type")
+        return [str(chosen)] if isinstance(chosen, str) else [str(name) for name in chosen]
+
+    @cached_property
+    def agents(self) -> list[LastAgent]:
+        """Every agent of the run, those who were replaced too, in the order of their names.
+
+        Without ``agents.csv``, as in an old run, they are those that have a checkpoint.
+
+        Raises:
+            ConfigError: There is no config that names the models, or ``agents.csv`` is broken.
+        """
+        if not self.files.agents.is_file():
+            return self._agents_of_checkpoints()
+        columns = read_columns(self.files.agents)
+        try:
+            names, first, counts = np.unique(
+                columns["agent"], return_index=True, return_counts=True
+            )
+            found = [
+                LastAgent(str(name), int(columns["index"][i]), str(columns["model"][i]), int(n))
+                for name, i, n in zip(names, first, counts, strict=True)
+            ]
+        except (KeyError, ValueError, TypeError) as error:
+            raise ConfigError(f"{self.files.agents} is broken: {error!r}") from error
+        return sorted(found, key=lambda agent: (int(agent.name), agent.name))
+
+    def _agents_of_checkpoints(self) -> list[LastAgent]:
+        stems = (path.stem for path in self.files.checkpoints.glob("*.pt"))
+        numbers = sorted(int(stem) for stem in stems if stem.isdecimal())
+        names = self.model_names
+        if len(names) > 1 and len(names) <= max(numbers, default=0):
+            raise ConfigError(f"{self.directory}: model.type names fewer models than agents")
+        return [
+            LastAgent(str(n), n, names[n] if len(names) > 1 else names[0], self._n_epochs())
+            for n in numbers
+        ]
+
+    def _n_epochs(self) -> int:
+        return len(read_metrics(self)["epoch"]) if self.files.metrics.is_file() else 0
+
+
+def find_runs(paths: Iterable[Path]) -> list[SavedRun]:
+    """Return the runs that the paths are, or that stand below them, each once.
+
+    Args:
+        paths: Directories of runs, or directories such as a sweep's.
+
+    Raises:
+        ConfigError: A path does not exist, or no run is there.
+    """
+    found: dict[Path, SavedRun] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise ConfigError(f"{path} is not a directory; name that of a run or of a sweep")
+        below = list(_runs_below(path))
+        if not below:
+            raise ConfigError(f"there is no run in {path}: no config.yaml, no metrics.csv")
+        for directory in below:
+            found.setdefault(directory.resolve(), SavedRun(directory))
+    return list(found.values())
+
+
+def read_metrics(run: SavedRun) -> Mapping[str, np.ndarray]:
+    """Read a run's ``metrics.csv`` as numbers.
+
+    Raises:
+        ConfigError: It is missing, has no epochs, or is broken.
+    """
+    path = run.files.metrics
+    if not path.is_file():
+        raise ConfigError(f"{run.directory} has no {path.name}")
+    try:
+        metrics = {name: as_numbers(cells) for name, cells in read_columns(path).items()}
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is broken: {error}") from error
+    if not {"epoch", "reward"} <= metrics.keys():
+        raise ConfigError(f"{path} is empty or broken: it has no columns 'epoch' and 'reward'")
+    n_epochs = len(metrics["epoch"])
+    if not n_epochs:
+        raise ConfigError(f"{path} has no epochs")
+    if not np.array_equal(metrics["epoch"], np.arange(n_epochs)):
+        raise ConfigError(f"{path} is broken: its epochs are not 0, 1, 2, ...")
+    return metrics
+
+
+def _read_config(path: Path) -> DictConfig:
+    try:
+        config = OmegaConf.load(path)
+    except Exception as error:  # of the YAML reader, of OmegaConf, of the disk
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{path} is not a run's config")
+    return config
+
+
+def _runs_below(path: Path) -> Iterator[Path]:
+    for folder, subfolders, files in os.walk(path):
+        if {"config.yaml", "metrics.csv"} & set(files) or _HYDRA_FOLDER in subfolders:
+            yield Path(folder)
+            subfolders.clear()
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
