@@ -8,8 +8,6 @@ what numpy has no fast way (convolutions, normalisation), PyTorch's modules do i
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -231,12 +229,18 @@ def sample_branches(
     for size in dims:
         branch = values[first : first + size]
         highest = max(branch)
-        cumulated = list(accumulate(math.exp(value - highest) for value in branch))
+        weights = [math.exp(value - highest) for value in branch]
+        total = sum(weights)
+        choice = 0
         if deterministic:
             choice = branch.index(highest)
         else:
-            choice = min(bisect_right(cumulated, rng.random() * cumulated[-1]), size - 1)
+            left = rng.random() * total
+            for choice, weight in enumerate(weights):  # noqa: B007 - where it stops is the choice
+                left -= weight
+                if left < 0.0:
+                    break
         choices.append(choice)
-        log_probs.append(branch[choice] - highest - math.log(cumulated[-1]))
+        log_probs.append(branch[choice] - highest - math.log(total))
         first += size
     return choices, log_probs
