@@ -25,8 +25,9 @@ from sorrel_recurrent_ppo.randomness import fresh_seed
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.run_checkpoints import CheckpointSink
 from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.run_logging import CsvSink, RunLogger, TensorboardSink
+from sorrel_recurrent_ppo.run_logging import CsvSink, RunLogger, Sink, TensorboardSink
 from sorrel_recurrent_ppo.side_by_side import training_threads
+from sorrel_recurrent_ppo.state_recording import StateSink
 
 __all__ = [
     "RunSummary",
@@ -116,11 +117,12 @@ def resolve_config(config: DictConfig) -> DictConfig:
         ("experiment.epochs", 0),
         ("experiment.max_turns", 1),
         ("experiment.record_period", 1),
+        *([("record_states_limit", 1)] if resolved.get("record_states") else []),
     ]:
         value = OmegaConf.select(resolved, key)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{key} must be a whole number, at least {least}; it is {value!r}")
-    for key in ("quiet", "log_turns"):
+    for key in ("quiet", "log_turns", "record_states"):
         value = OmegaConf.select(resolved, key, default=False)
         if not isinstance(value, bool):
             raise ConfigError(f"{key} must be true or false; it is {value!r}")
@@ -162,6 +164,7 @@ def _run(env: Environment, population: Population, files: RunFiles, *, plain: bo
             CsvSink(files),
             TensorboardSink(tensorboard),
             CheckpointSink(env, population, files),
+            *_state_sinks(env, population, files),
             *progress_sinks(Console(), experiment.epochs, plain=plain, quiet=quiet),
         ],
         turn_logger=tensorboard if env.config.log_turns else None,
@@ -180,6 +183,12 @@ def _run(env: Environment, population: Population, files: RunFiles, *, plain: bo
             plot_learning_curve(files, title)
     rewards = np.array(logger.rewards, dtype=float)
     return _summarise(rewards, logger.steps, time.perf_counter() - started)
+
+
+def _state_sinks(env: Environment, population: Population, files: RunFiles) -> list[Sink]:
+    if not env.config.get("record_states", False):
+        return []
+    return [StateSink(env, population, files, limit=env.config.record_states_limit)]
 
 
 def _summarise(rewards: np.ndarray, steps: int, seconds: float) -> RunSummary:

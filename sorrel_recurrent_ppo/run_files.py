@@ -63,6 +63,20 @@ class RunFiles:
         """Sorrel's GIFs of the world."""
         return self.sorrel / "gifs"
 
+    @property
+    def recorded(self) -> Path:
+        """What agents saw, did and kept in mind, where that was recorded."""
+        return self.directory / "agents"
+
+    @property
+    def inspection(self) -> Path:
+        """Pictures of what was recorded."""
+        return self.directory / "inspect"
+
+    def recorded_states(self, agent_name: str) -> Path:
+        """Return the file of an agent's recorded steps, by its lasting name."""
+        return self.recorded / f"{agent_name}.npz"
+
     def checkpoint(self, agent_name: str) -> Path:
         """Return the checkpoint file of an agent, by its lasting name."""
         return self.checkpoints / f"{agent_name}.pt"
@@ -71,6 +85,6 @@ class RunFiles:
         """Return the names of those of the files and folders that are there."""
         listed = [
             *(self.metrics, self.agents, self.replacements, self.learning_curve, self.config),
-            *(self.checkpoints, self.tensorboard, self.sorrel),
+            *(self.checkpoints, self.tensorboard, self.recorded, self.inspection, self.sorrel),
         ]
         return [f"{path.name}/" if path.is_dir() else path.name for path in listed if path.exists()]

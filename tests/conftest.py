@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sorrel_recurrent_ppo import swap
+from sorrel_recurrent_ppo.randomness import untouched_random_state
 
 
 def pytest_configure() -> None:
@@ -22,3 +23,12 @@ def _nothing_installed() -> Iterator[None]:
     swap.uninstall()
     yield
     swap.uninstall()
+
+
+@pytest.fixture
+def own_process() -> Iterator[None]:
+    """Take back what a whole run does to the process it is in."""
+    threads = torch.get_num_threads()
+    with untouched_random_state():
+        yield
+    torch.set_num_threads(threads)

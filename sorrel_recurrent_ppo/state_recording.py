@@ -1,0 +1,254 @@
+"""Recording what agents see, do and keep in mind, at the record period of a run."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sorrel.agents import Agent
+from sorrel.environment import Environment
+
+from sorrel_recurrent_ppo.models import RecurrentPPO
+from sorrel_recurrent_ppo.observations import picture_shape
+from sorrel_recurrent_ppo.population import Member, Population
+from sorrel_recurrent_ppo.recorded_states import (
+    CELL_STATES,
+    PER_STEP,
+    RecordedStates,
+    Subject,
+    load_states,
+    save_states,
+)
+from sorrel_recurrent_ppo.rollout import PendingStep, Rollout
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.run_logging import EpochRecord
+
+__all__ = ["StateSink", "subject_of"]
+
+log = logging.getLogger(__name__)
+
+MEGABYTE = 1_000_000
+
+
+class _Step(NamedTuple):
+    """A completed step.
+
+    Attributes:
+        turn: The turn of the epoch in which it was taken.
+        step: What the rollout knew when the action was chosen.
+        reward: Its reward.
+        done: Whether it ended the episode.
+    """
+
+    turn: int
+    step: PendingStep
+    reward: float
+    done: bool
+
+
+class _Recording:
+    """The running epoch of one agent.
+
+    It takes the place of the rollout's ``add`` until it is stopped, and passes each call on.
+    """
+
+    def __init__(self, env: Environment, member: Member, model: RecurrentPPO) -> None:
+        self.member, self.model = member, model
+        self._rollout = model.memory
+        self._steps: list[_Step] = []
+        # Not a bound method: a copy of the environment would record into this object.
+        vars(self._rollout)["add"] = functools.partial(
+            _add_and_note, env, self._rollout, self._steps
+        )
+
+    def stop(self) -> None:
+        """Give the rollout its own ``add`` back."""
+        vars(self._rollout).pop("add", None)
+
+    def arrays(self, epoch: int) -> dict[str, np.ndarray]:
+        """Return the steps so far as the arrays of `PER_STEP`."""
+        steps = [noted.step for noted in self._steps]
+        n, core = len(steps), self.model.policy.core
+        rows = np.array([_row_after(step) for step in steps], np.float32)
+        state = core.state_from_rows(torch.from_numpy(rows.reshape(n, core.state_size)))
+        hidden, *cell = (part[0].numpy() for part in _parts(state))
+        columns = (
+            np.full(n, epoch, np.int64),
+            np.array([noted.turn for noted in self._steps], np.int64),
+            np.array([step.obs for step in steps], np.float32),
+            np.array([step.action for step in steps], np.int64),
+            np.array([noted.reward for noted in self._steps], np.float32),
+            np.array([noted.done for noted in self._steps], bool),
+            np.array([step.episode_start for step in steps], bool),
+            np.array([step.value for step in steps], np.float32),
+            np.array([np.sum(step.log_probs) for step in steps], np.float32),
+            hidden,
+        )
+        arrays = dict(zip(PER_STEP, columns, strict=True))
+        return arrays | {CELL_STATES: cell[0]} if cell else arrays
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
+def _parts(state: Any) -> tuple[torch.Tensor, ...]:
+    return state if isinstance(state, tuple) else (state,)
+
+
+def _row_after(step: PendingStep) -> np.ndarray:
+    """Return the state that a step led to: zeros where it was reset before the reward came."""
+    after = step.next_recurrent_state
+    return np.zeros_like(step.recurrent_state) if after is None else after
+
+
+def _add_and_note(
+    env: Environment, rollout: Rollout, noted: list[_Step], *args: Any, **kwargs: Any
+) -> None:
+    """Stand for ``Rollout.add(obs, action, reward, done, ...)`` and note the completed step."""
+    step = rollout.pending
+    type(rollout).add(rollout, *args, **kwargs)
+    given = dict(zip(("obs", "action", "reward", "done"), args, strict=False)) | kwargs
+    assert step is not None  # or add would have raised
+    noted.append(_Step(env.turn, step, float(given["reward"]), bool(given["done"])))
+
+
+class StateSink:
+    """Writes ``agents/<name>.npz``: the steps of every epoch at the record period.
+
+    It reads what the models' rollouts are given and changes nothing of the run: no random number
+    is drawn, no model is asked for anything. Only recurrent models have states to record.
+
+    Args:
+        env: The environment that is run.
+        population: Its population.
+        files: The run's files.
+        limit: Megabytes (10^6 bytes) that each agent's recorded epochs may take, in memory and on
+            the disk. When there are more, the oldest are dropped; the latest is always kept.
+        on_recorded: Called with each agent's epoch when it has been written.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        population: Population,
+        files: RunFiles,
+        *,
+        limit: int,
+        on_recorded: Callable[[RecordedStates], None] | None = None,
+    ) -> None:
+        self._env, self._population, self._files = env, population, files
+        self._period: int = env.config.experiment.record_period
+        self._limit = limit * MEGABYTE
+        self._on_recorded = on_recorded
+        self._running: list[_Recording] = []
+        self._kept: dict[str, RecordedStates] = {}
+        self._warned = False
+        self._warn_of_models_without_states()
+        population.epoch_start_callbacks.append(self._start_epoch)
+
+    def write(self, record: EpochRecord) -> None:
+        """Write the epoch, if it was recorded."""
+        for recording in self._running:
+            if len(recording):
+                self._keep(recording, record.epoch)
+        self._stop()
+
+    def close(self) -> None:
+        """Record no more; an epoch that broke off is left out."""
+        self._stop()
+        if self._start_epoch in self._population.epoch_start_callbacks:
+            self._population.epoch_start_callbacks.remove(self._start_epoch)
+
+    def _start_epoch(self, env: Environment, epoch: int) -> None:
+        self._stop()
+        if epoch % self._period:
+            return
+        for member in self._population.members:
+            model = env.agents[member.index].model
+            if isinstance(model, RecurrentPPO):
+                self._running.append(_Recording(env, member, model))
+
+    def _stop(self) -> None:
+        for recording in self._running:
+            recording.stop()
+        self._running = []
+
+    def _keep(self, recording: _Recording, epoch: int) -> None:
+        name = recording.member.name
+        subject = subject_of(
+            recording.member, self._env.agents[recording.member.index], recording.model
+        )
+        latest = RecordedStates(subject, recording.arrays(epoch))
+        earlier = self._kept[name] if name in self._kept else self._on_disk(name, epoch)
+        states = self._bounded(earlier.followed_by(latest) if earlier else latest)
+        self._kept[name] = states
+        save_states(states, self._files.recorded_states(name))
+        if self._on_recorded is not None:
+            self._on_recorded(latest)
+
+    def _on_disk(self, name: str, epoch: int) -> RecordedStates | None:
+        """Return what a run that is gone on with had recorded before this epoch."""
+        path = self._files.recorded_states(name)
+        if not path.exists():
+            return None
+        states = load_states(path)
+        return states.where(states.steps["epochs"] < epoch)
+
+    def _bounded(self, states: RecordedStates) -> RecordedStates:
+        while states.n_bytes > self._limit and len(states.epochs) > 1:
+            if not self._warned:
+                log.warning(
+                    "Agent %s's recorded states take more than %d MB: the oldest epochs are "
+                    "dropped from here on. record_states_limit=... allows more, "
+                    "experiment.record_period=... records fewer.",
+                    states.subject.agent,
+                    self._limit // MEGABYTE,
+                )
+                self._warned = True
+            states = states.where(states.steps["epochs"] > states.epochs[0])
+        return states
+
+    def _warn_of_models_without_states(self) -> None:
+        for member in self._population.members:
+            if not isinstance(self._env.agents[member.index].model, RecurrentPPO):
+                log.warning(
+                    "record_states=true records nothing of agent %s: its model, %s, has no "
+                    "hidden state.",
+                    member.name,
+                    member.model_name,
+                )
+
+
+def subject_of(member: Member, agent: Agent, model: RecurrentPPO) -> Subject:
+    """Return who an agent is and how its observations and actions are to be read."""
+    spec = agent.observation_spec
+    actions = getattr(agent.action_spec, "actions", {})
+    return Subject(
+        agent=member.name,
+        model=member.model_name,
+        picture=picture_shape(spec) or (),
+        channels=_channels(getattr(spec, "entity_map", {})),
+        action_names=tuple(str(actions[i]) for i in sorted(actions)),
+        action_dims=tuple(model.action_dims),
+    )
+
+
+def _channels(entity_map: dict[str, Any]) -> tuple[str, ...]:
+    """Return which kinds each channel shows, if the kinds' appearances are one-hot."""
+    names: dict[int, list[str]] = {}
+    n_channels = 0
+    for kind, appearance in entity_map.items():
+        values = np.asarray(appearance)
+        if values.dtype.kind not in "buif" or values.ndim != 1:
+            return ()
+        ones = np.flatnonzero(values)
+        if len(ones) > 1 or (values[ones] != 1).any():
+            return ()
+        n_channels = len(values)
+        for channel in ones.tolist():
+            names.setdefault(channel, []).append(kind)
+    return tuple("/".join(names.get(channel, [])) for channel in range(n_channels))
