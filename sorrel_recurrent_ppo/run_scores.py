@@ -84,7 +84,7 @@ def score_run(curve: RunCurve, n_epochs: int, threshold: float) -> RunScores:
     Args:
         curve: Its values.
         n_epochs: How many epochs are looked at.
-        threshold: For ``epochs_to_threshold``, of the curve smoothed over a twentieth of the epochs.
+        threshold: For ``epochs_to_threshold``; the curve is smoothed over a twentieth of them.
     """
     values = curve.values[:n_epochs]
     # The first window ends where it is full: one lucky epoch at the start is no level reached.
