@@ -6,13 +6,13 @@ import hashlib
 import io
 import os
 import pickle
-import secrets
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sorrel_recurrent_ppo.errors import CheckpointError
+from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = ["FORMAT_VERSION", "read_checkpoint", "write_checkpoint"]
 
@@ -36,21 +36,18 @@ def write_checkpoint(path: str | os.PathLike[str], content: dict[str, Any]) -> N
         CheckpointError: It could not be written; an older file is then as it was.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
+        # A link stays one: it is the file that it leads to which is replaced.
+        file = Path(os.path.realpath(target))
+        if file.exists() and not file.is_file():
+            raise FileExistsError("there is something that is not a file")  # a folder, a device
         data = io.BytesIO()
         torch.save({_FORMAT_KEY: FORMAT_VERSION, **content}, data)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(data.getbuffer())
-                file.write(_MARK + hashlib.sha256(data.getbuffer()).digest())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:
+        body = data.getbuffer()
+        with written_whole(file) as unfinished, unfinished.open("wb") as stream:
+            stream.write(body)
+            stream.write(_MARK + hashlib.sha256(body).digest())
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: no name for a file
         raise CheckpointError(f"checkpoint {target} could not be written: {error}") from error
 
 
@@ -65,11 +62,12 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             or holds objects that would run code.
     """
     target = Path(path)
-    if not target.is_file():
-        raise CheckpointError(f"checkpoint {target} does not exist")
     try:
+        if not target.is_file():  # to open a pipe would wait for ever
+            what = "is not a file" if target.exists() else "does not exist"
+            raise CheckpointError(f"checkpoint {target} {what}")
         data = target.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"checkpoint {target} could not be read: {error}") from error
     body, trailer = data[:-_TRAILER_SIZE], data[-_TRAILER_SIZE:]
     if trailer != _MARK + hashlib.sha256(body).digest():
@@ -87,10 +85,18 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"checkpoint {target} is damaged: {error!r}") from error
     if not isinstance(content, dict) or _FORMAT_KEY not in content:
         raise CheckpointError(f"{target} is not a checkpoint of sorrel_recurrent_ppo")
-    version = content[_FORMAT_KEY]
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    _check_version(target, content[_FORMAT_KEY])
+    return content
+
+
+def _check_version(target: Path, version: Any) -> None:
+    """Refuse a format that this version cannot read; there is none older than 1 yet."""
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise CheckpointError(
+            f"checkpoint {target} says format {version!r}, which no version has written"
+        )
+    if version > FORMAT_VERSION:
         raise CheckpointError(
             f"checkpoint {target} has format {version}, newer than {FORMAT_VERSION}: "
             "update sorrel_recurrent_ppo to read it"
         )
-    return content

@@ -1,16 +1,53 @@
-"""Checks of values that users set, with errors that tell what was expected."""
+"""Checks of single values, with one wording for all of them."""
 
 from __future__ import annotations
 
-from numbers import Integral
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from sorrel_recurrent_ppo.errors import ConfigError
 
-__all__ = ["check_integer"]
+__all__ = ["check_integer", "check_number", "check_sizes"]
 
 
-def check_integer(name: str, value: Any, low: int) -> None:
-    """Raise ConfigError unless ``value`` is an integer of at least ``low``."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
-        raise ConfigError(f"{name} must be an integer of at least {low}, not {value!r}")
+def check_integer(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return ``value`` as a plain int; ConfigError unless it is an integer from low to high."""
+    fits = isinstance(value, Integral) and not isinstance(value, bool) and value >= low
+    if not fits or (high is not None and value > high):
+        bound = "" if high is None else f" and at most {high}"
+        raise ConfigError(f"{name} must be an integer of at least {low}{bound}, not {value!r}")
+    return int(value)
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> float:
+    """Return ``value`` as a plain number; ConfigError unless it is finite and within bounds."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = _as_float(value)
+        if math.isfinite(number) and number > above and low <= number <= high:
+            return value if isinstance(value, int) else number
+    bounds = [f"above {above}"] * (above > -math.inf) + [f"at least {low}"] * (low > -math.inf)
+    bounds += [f"at most {high}"] * (high < math.inf)
+    raise ConfigError(f"{name} must be a number {' and '.join(bounds)}, not {value!r}")
+
+
+def _as_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of more than 300 digits
+        return math.inf
+
+
+def check_sizes(name: str, value: Any) -> tuple[int, ...]:
+    """Return a list of sizes as a tuple; ConfigError unless it holds positive integers alone."""
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not value:
+        raise ConfigError(f"{name} must be a list of sizes, not {value!r}")
+    return tuple(check_integer(name, size, 1) for size in value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["CheckpointError", "ConfigError", "did_you_mean"]
+__all__ = ["CheckpointError", "ConfigError", "NumericalError", "did_you_mean"]
 
 
 class ConfigError(ValueError):
@@ -14,6 +14,18 @@ class ConfigError(ValueError):
 
 class CheckpointError(RuntimeError):
     """A checkpoint is missing, damaged, unsafe, or belongs to another model."""
+
+
+class NumericalError(FloatingPointError):
+    """A number that the model computed is not finite; the model is as it was before.
+
+    Attributes:
+        agent_name: The agent whose model it is; empty if it has no name.
+    """
+
+    def __init__(self, message: str, agent_name: str = "") -> None:
+        super().__init__(message)
+        self.agent_name = agent_name
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:

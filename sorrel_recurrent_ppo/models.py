@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,19 +15,19 @@ from sorrel.models.pytorch.pytorch_base import PyTorchModel
 
 from sorrel_recurrent_ppo.actions import flatten_action, split_actions, validate_action_dims
 from sorrel_recurrent_ppo.checkpoint import read_checkpoint, write_checkpoint
-from sorrel_recurrent_ppo.checks import check_integer
+from sorrel_recurrent_ppo.checks import check_integer, check_number
 from sorrel_recurrent_ppo.config_files import model_defaults
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.inference import PolicyStep, sample_branches
-from sorrel_recurrent_ppo.observations import observation_layout, read_observation
+from sorrel_recurrent_ppo.model_state import load_training_state, training_state
+from sorrel_recurrent_ppo.observations import (
+    observation_layout,
+    observation_shape,
+    read_observation,
+)
 from sorrel_recurrent_ppo.policy import RecurrentPolicy
 from sorrel_recurrent_ppo.ppo import PPOLearner
-from sorrel_recurrent_ppo.randomness import (
-    derive_seed,
-    fresh_seed,
-    generator_from_state,
-    untouched_random_state,
-)
+from sorrel_recurrent_ppo.randomness import derive_seed, fresh_seed, untouched_random_state
 from sorrel_recurrent_ppo.recurrent import CellType
 from sorrel_recurrent_ppo.reward_scaling import ReturnScale
 from sorrel_recurrent_ppo.rollout import PendingStep, Rollout
@@ -39,6 +38,7 @@ from sorrel_recurrent_ppo.specification import DualHeadNames, SingleHeadNames
 __all__ = ["DualHeadRecurrentPPO", "RecurrentPPO", "RecurrentPPOLSTM"]
 
 _log = logging.getLogger(__name__)
+_NO_CONTEXT = np.zeros(0, np.float32)
 
 
 class RecurrentPPO(PyTorchModel):
@@ -53,6 +53,8 @@ class RecurrentPPO(PyTorchModel):
         deterministic: Take the most probable action instead of a sample.
         diagnostics: Figures of the latest update, under Stable-Baselines3's names.
         n_updates: Updates made so far.
+        earlier_timesteps: Agent steps of the rollouts before the present one.
+        return_scale: What rewards are divided by, as far as it has been learned.
         last_actions: Branches of the latest action; empty before the first.
     """
 
@@ -83,38 +85,39 @@ class RecurrentPPO(PyTorchModel):
         Raises:
             ConfigError: A setting is unknown or out of range, or does not fit the sizes.
         """
-        seed = fresh_seed() if seed is None else seed
-        check_integer("seed", seed, 0)
+        # The bound is that of PyTorch's generator.
+        seed = check_integer("seed", fresh_seed() if seed is None else seed, 0, 2**64 - 1)
+        epsilon = check_number("epsilon", epsilon, low=0.0, high=1.0)
+        shape = observation_shape(input_size)
         if layer_size is not None:
             settings["layer_size"] = layer_size
         values = {**model_defaults(self.registry_name), **settings}
         checked = PPOSettings.from_mapping(values, where=f"model '{self.registry_name}'")
         with untouched_random_state():
-            shape = input_size if isinstance(input_size, Sequence) else (int(input_size),)
             super().__init__(
                 shape,
-                _positive("action_space", action_space),
+                check_integer("action_space", action_space, 1),
                 checked.layer_size or checked.hidden_size,
                 epsilon,
-                _device(device),
+                _available_device(device),
                 seed,
             )
             self.seed = seed
             self.settings = checked
-            self._obs_shape = shape
-            self._build()
+            with _told_if_too_large(shape, checked):
+                self._build()
         self.deterministic = False
         self.diagnostics: dict[str, float] = {}
         self.n_updates = 0
         self.last_actions: tuple[int, ...] = ()
-        self._earlier_timesteps = 0
+        self.earlier_timesteps = 0
 
     def _build(self) -> None:
         settings = self.settings
         self.hidden_size = settings.hidden_size
         dims = settings.action_dims or self._default_action_dims()
         self.action_dims = validate_action_dims(dims, self.action_space)
-        self.layout = observation_layout(self._obs_shape, settings.obs_type, settings.obs_dim)
+        self.layout = observation_layout(self.input_size, settings.obs_type, settings.obs_dim)
         # A one-hot of each branch of the previous action, and the previous reward.
         self._context_size = sum(self.action_dims) + 1 if settings.previous_action_reward else 0
         self.policy = RecurrentPolicy(
@@ -128,20 +131,27 @@ class RecurrentPPO(PyTorchModel):
         self._step = PolicyStep(self.policy)
         self.learner = PPOLearner(self.policy, settings, np.random.default_rng())
         self.reseed(self.seed)
-        self._return_scale = ReturnScale(settings.gamma)
+        self.return_scale = ReturnScale(settings.gamma)
         self._rollout, self._evaluation_record = self._new_rollout(), self._new_rollout()
         self.agent_name = ""
 
     def reseed(self, seed: int) -> None:
         """Start the model's random streams anew, such as after loading another agent's file."""
         self.seed = seed
-        self._sampling_rng, self._evaluation_rng, self.learner.rng = (
-            np.random.default_rng(derive_seed(seed, stream)) for stream in range(3)
-        )
+        self.random_streams = [np.random.default_rng(derive_seed(seed, k)) for k in range(3)]
+
+    @property
+    def random_streams(self) -> list[np.random.Generator]:
+        """The model's own: for sampling, for sampling in evaluation, for shuffling minibatches."""
+        return [self._sampling_rng, self._evaluation_rng, self.learner.rng]
+
+    @random_streams.setter
+    def random_streams(self, streams: list[np.random.Generator]) -> None:
+        self._sampling_rng, self._evaluation_rng, self.learner.rng = streams
 
     def _new_rollout(self) -> Rollout:
         return Rollout(
-            self._obs_shape,
+            self.input_size,
             state_size=self.policy.core.state_size,
             n_branches=len(self.action_dims),
             context_size=self._context_size,
@@ -169,6 +179,11 @@ class RecurrentPPO(PyTorchModel):
         return self._rollout if self.training else self._evaluation_record
 
     @property
+    def rollout(self) -> Rollout:
+        """The steps collected for the next update, in evaluation too."""
+        return self._rollout
+
+    @property
     def optimizer(self) -> torch.optim.Optimizer:
         """The optimizer of the policy's parameters."""
         return self.learner.optimizer
@@ -176,7 +191,7 @@ class RecurrentPPO(PyTorchModel):
     @property
     def num_timesteps(self) -> int:
         """Agent steps collected for training so far."""
-        return self._earlier_timesteps + self._rollout.size
+        return self.earlier_timesteps + self._rollout.size
 
     def train(self, mode: bool = True) -> RecurrentPPO:
         """Switch between collecting and, with ``mode=False``, evaluation.
@@ -192,7 +207,17 @@ class RecurrentPPO(PyTorchModel):
         return self
 
     def _apply(self, fn: Any, recurse: bool = True) -> RecurrentPPO:
-        """Follow ``to(device)``: the optimizer's state goes with the parameters."""
+        """Follow ``to(device)``: the optimizer's state goes with the parameters.
+
+        Raises:
+            ConfigError: The model would be left without numbers, or with others than float32.
+        """
+        like = fn(torch.empty(0))
+        if like.device.type == "meta" or like.dtype != torch.float32:
+            raise ConfigError(
+                f"{self._who} computes in float32 on a device that holds data, not in {like.dtype} "
+                f"on device '{like.device}'"
+            )
         super()._apply(fn, recurse)
         self.device = next(self.parameters()).device
         self.optimizer.load_state_dict(self.optimizer.state_dict())
@@ -229,7 +254,7 @@ class RecurrentPPO(PyTorchModel):
         row = rollout.recurrent_state
         inputs = np.concatenate((obs, context)) if self._context_size else obs
         logits, value, next_row = self._step(inputs, row)
-        if not math.isfinite(value + logits.sum()):
+        if not math.isfinite(value + sum(logits.tolist())):
             raise FloatingPointError(f"{self._who}: the policy's output is not finite")
         branches, log_probs = sample_branches(
             logits,
@@ -238,7 +263,8 @@ class RecurrentPPO(PyTorchModel):
             deterministic=self.deterministic if deterministic is None else deterministic,
         )
         action = flatten_action(branches, self.action_dims)
-        self.last_actions = tuple(branches)
+        # Not by torch's own __setattr__, which costs as much as a small layer.
+        object.__setattr__(self, "last_actions", tuple(branches))
         rollout.begin(
             PendingStep(
                 obs, context, action, log_probs, value, row, next_row, rollout.at_episode_start
@@ -248,8 +274,10 @@ class RecurrentPPO(PyTorchModel):
 
     def _context(self, rollout: Rollout) -> np.ndarray:
         """Return the previous action and reward as inputs; zeros at an episode's start."""
+        if not self._context_size:
+            return _NO_CONTEXT
         context = np.zeros(self._context_size, np.float32)
-        if self._context_size and rollout.last_action is not None:
+        if rollout.last_action is not None:
             first = 0
             branches = split_actions(np.array([rollout.last_action]), self.action_dims)[0]
             for choice, size in zip(branches, self.action_dims, strict=True):
@@ -304,10 +332,10 @@ class RecurrentPPO(PyTorchModel):
         n_episodes = max(1, int(arrays.episode_ends.sum()))
         episode_reward = float(arrays.rewards.sum(dtype=np.float64)) / n_episodes
         if settings.reward_scaling:
-            self._return_scale.observe(
+            self.return_scale.observe(
                 arrays.rewards, self._rollout.episode_ends[: self._rollout.size]
             )
-            arrays = arrays.with_rewards_divided_by(self._return_scale.scale)
+            arrays = arrays.with_rewards_divided_by(self.return_scale.scale)
         final_rate = settings.learning_rate_end or settings.learning_rate
         metrics = self.learner.update(
             arrays,
@@ -331,7 +359,7 @@ class RecurrentPPO(PyTorchModel):
 
     def clear_memory(self) -> None:
         """Forget the collected steps; the recurrent state and the place in the episode stay."""
-        self._earlier_timesteps += self._rollout.size
+        self.earlier_timesteps += self._rollout.size
         self._rollout.clear()
 
     # --- saving ---
@@ -352,73 +380,25 @@ class RecurrentPPO(PyTorchModel):
                 is then as it was.
         """
         content = read_checkpoint(file_path)
-        own, pending = self.training_state(), self._rollout.pending
-        if content.get("identity") != own["identity"]:
-            raise CheckpointError(
-                f"checkpoint {file_path} is of another model: it has "
-                f"{content.get('identity')}, this model {own['identity']}"
-            )
         try:
             self.load_training_state(content)
-        except Exception as error:
-            self.load_training_state(own)
-            self._rollout.pending = pending
-            raise CheckpointError(f"checkpoint {file_path} is damaged: {error!r}") from error
-
-    def _identity(self) -> dict[str, Any]:
-        """What a checkpoint must share with a model for its weights to fit and mean the same."""
-        return {
-            "model": self.registry_name,
-            "input_size": [int(n) for n in self._obs_shape],
-            "picture": list(self.layout.picture or ()),
-            "action_dims": list(self.action_dims),
-            "hidden_size": self.hidden_size,
-            "layer_size": self.layer_size,
-            "layer_norm": self.settings.layer_norm,
-            "previous_action_reward": self.settings.previous_action_reward,
-        }
+        except ValueError as error:
+            raise CheckpointError(f"checkpoint {file_path} {error}") from error
 
     def training_state(self) -> dict[str, Any]:
         """Return all that training needs to go on, as tensors and plain values: what is saved."""
-        rngs = (self._sampling_rng, self._evaluation_rng, self.learner.rng)
-        return {
-            "identity": self._identity(),
-            "settings": json.dumps(asdict(self.settings)),
-            "policy": {key: value.clone() for key, value in self.policy.state_dict().items()},
-            "optimizer": _cloned(self.optimizer.state_dict()),
-            "random": [json.dumps(rng.bit_generator.state) for rng in rngs],
-            "rollout": _to_tensors(self._rollout.state_dict()),
-            "return_scale": asdict(self._return_scale),
-            "timesteps": self._earlier_timesteps,
-            "n_updates": self.n_updates,
-            "diagnostics": dict(self.diagnostics),
-            "epsilon": float(self.epsilon),
-        }
+        return training_state(self)
 
     def load_training_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`training_state` returned for a model of the same shape."""
-        self.policy.load_state_dict(state["policy"])
-        self._load_optimizer(state["optimizer"])
-        rngs = [generator_from_state(json.loads(text)) for text in state["random"]]
-        self._sampling_rng, self._evaluation_rng, self.learner.rng = rngs
-        self._rollout.load_state_dict(_to_arrays(state["rollout"]))
-        self._return_scale = ReturnScale(**{**state["return_scale"], "gamma": self.settings.gamma})
-        self._earlier_timesteps = int(state["timesteps"])
-        self.n_updates = int(state["n_updates"])
-        self.diagnostics = {str(k): float(v) for k, v in state["diagnostics"].items()}
-        self.epsilon = float(state["epsilon"])
+        """Go on from what :meth:`training_state` returned for a model of the same shape.
 
-    def _load_optimizer(self, saved: dict[str, Any]) -> None:
-        """Load Adam's state; PyTorch itself would take moments of a wrong shape."""
-        parameters = list(self.policy.parameters())
-        if len(saved["state"]) not in (0, len(parameters)):
-            raise ValueError("the optimizer's state is of another number of weights")
-        for index, moments in saved["state"].items():
-            shapes = {moments[key].shape for key in ("exp_avg", "exp_avg_sq")}
-            if shapes != {parameters[index].shape} or moments["step"].numel() != 1:
-                raise ValueError("the optimizer's state does not fit the weights")
-        own_groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": saved["state"], "param_groups": own_groups})
+        Raises:
+            ValueError: The state does not fit or is damaged; this model is then as it was.
+        """
+        load_training_state(self, state)
+        # An evaluation's state comes from the weights that were there before.
+        self._evaluation_record.clear()
+        self._evaluation_record.start_episode()
 
 
 class RecurrentPPOLSTM(SingleHeadNames, RecurrentPPO):
@@ -445,37 +425,26 @@ class DualHeadRecurrentPPO(DualHeadNames, RecurrentPPO):
         return (self.action_space, 1)
 
 
-def _positive(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ConfigError(f"{name} must be a positive integer, not {value!r}")
-    return int(value)
-
-
-def _device(device: str | torch.device) -> torch.device:
+def _available_device(device: str | torch.device) -> torch.device:
+    """Return a device that can hold data."""
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device '{device}' is not available: {error}") from error
+        torch.empty(1, device=chosen).cpu()
+    except (RuntimeError, AssertionError, TypeError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise ConfigError(f"device {str(device)!r} is not available: {first_line}") from error
     return chosen
 
 
-def _cloned(value: Any) -> Any:
-    """Copy nested containers and their tensors."""
-    if isinstance(value, torch.Tensor):
-        return value.clone()
-    if isinstance(value, dict):
-        return {key: _cloned(item) for key, item in value.items()}
-    return [_cloned(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _to_tensors(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value.copy())
-    return {k: _to_tensors(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-
-def _to_arrays(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.numpy()
-    return {k: _to_arrays(v) for k, v in value.items()} if isinstance(value, dict) else value
+@contextmanager
+def _told_if_too_large(shape: tuple[int, ...], settings: PPOSettings) -> Iterator[None]:
+    """Raise ConfigError where the model's arrays cannot be had."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (MemoryError, OverflowError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"a model of hidden_size={settings.hidden_size} and layer_size={settings.layer_size} "
+            f"for input_size={list(shape)} cannot be built: {str(error).partition('\n')[0]}"
+        ) from error

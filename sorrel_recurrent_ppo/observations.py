@@ -11,7 +11,13 @@ import numpy as np
 
 from sorrel_recurrent_ppo.errors import ConfigError
 
-__all__ = ["ObservationLayout", "observation_layout", "picture_shape", "read_observation"]
+__all__ = [
+    "ObservationLayout",
+    "observation_layout",
+    "observation_shape",
+    "picture_shape",
+    "read_observation",
+]
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,24 @@ class ObservationLayout:
         return ObservationLayout(self.size + n, self.picture)
 
 
+def observation_shape(input_size: Any) -> tuple[int, ...]:
+    """Return Sorrel's ``input_size``, a size or a list of sizes, as a shape.
+
+    Raises:
+        ConfigError: It is of another type, or describes an empty observation.
+    """
+    sizes = tuple(input_size) if isinstance(input_size, Sequence | np.ndarray) else (input_size,)
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in sizes)
+    if not whole or isinstance(input_size, str | bytes):
+        raise ConfigError(
+            f"input_size must be the shape of an observation, such as 150 or [3, 11, 11], not "
+            f"{input_size!r}"
+        )
+    if not sizes or min(sizes) < 1:
+        raise ConfigError(f"input_size={list(sizes)} describes an empty observation")
+    return tuple(int(n) for n in sizes)
+
+
 def observation_layout(
     input_size: int | Sequence[int], obs_type: str, obs_dim: tuple[int, int, int] | None
 ) -> ObservationLayout:
@@ -58,10 +82,8 @@ def observation_layout(
         ConfigError: The observation is empty, cannot hold the picture, or is to be read as a
             picture whose shape nothing tells.
     """
-    shape = (input_size,) if isinstance(input_size, int | np.integer) else tuple(input_size)
-    size = math.prod(int(n) for n in shape)
-    if size < 1 or min(shape) < 1:
-        raise ConfigError(f"input_size={list(shape)} describes an empty observation")
+    shape = observation_shape(input_size)
+    size = math.prod(shape)
     if obs_type == "flattened":
         return ObservationLayout(size)
     picture = obs_dim or ((shape[0], shape[1], shape[2]) if len(shape) == 3 else None)
@@ -77,7 +99,7 @@ def observation_layout(
             f"obs_dim={list(picture)} has {math.prod(picture)} values, but the observation "
             f"input_size={list(shape)} only {size}"
         )
-    return ObservationLayout(size, (int(picture[0]), int(picture[1]), int(picture[2])))
+    return ObservationLayout(size, picture)
 
 
 def picture_shape(observation_spec: Any) -> tuple[int, int, int] | None:
@@ -118,19 +140,36 @@ def read_observation(state: Any, size: int, who: str) -> np.ndarray:
         TypeError: It is not an array of numbers.
         ValueError: It has another size, or holds NaN or infinity.
     """
-    if hasattr(state, "detach"):  # a tensor, perhaps with a graph or on another device
-        state = state.detach().cpu().numpy()
-    try:
-        flat = np.array(state, dtype=np.float32).reshape(-1)
-    except (TypeError, ValueError) as error:
+    numbers = state if isinstance(state, np.ndarray) else _as_array(state, who)
+    if numbers.dtype.kind not in "buif":
         raise TypeError(
-            f"{who}: the observation must be an array of numbers, not {type(state).__name__}"
-        ) from error
-    if flat.size != size:
-        shape = list(np.shape(state))
-        raise ValueError(f"{who}: the observation has shape {shape}, expected {size} values")
+            f"{who}: the observation must be an array of numbers, not "
+            f"{type(state).__name__} of {numbers.dtype}"
+        )
+    if numbers.size != size:
+        raise ValueError(
+            f"{who}: the observation has shape {list(numbers.shape)}, expected {size} values"
+        )
+    with np.errstate(over="ignore"):  # what is too large is told below
+        flat = np.array(numbers, dtype=np.float32).reshape(-1)
     finite = np.isfinite(flat)
     if not finite.all():
         at = int(np.flatnonzero(~finite)[0])
-        raise ValueError(f"{who}: the observation is {flat[at]} at position {at} of {size}")
+        raise ValueError(
+            f"{who}: the observation is {numbers.reshape(-1)[at]} at position {at} of {size}, "
+            "not a finite number in single precision"
+        )
     return flat
+
+
+def _as_array(state: Any, who: str) -> np.ndarray:
+    """Return what is no array yet as one: nested lists, or a tensor of any type and device."""
+    try:
+        if hasattr(state, "detach"):
+            dense = state.detach().cpu().to_dense()
+            return (dense.float() if dense.is_floating_point() else dense).numpy()
+        return np.asarray(state)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"{who}: the observation must be an array of numbers, not {type(state).__name__}"
+        ) from error

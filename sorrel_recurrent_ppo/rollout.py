@@ -18,6 +18,7 @@ from sorrel.buffers import Buffer
 __all__ = ["PendingStep", "Rollout", "RolloutArrays"]
 
 _INITIAL_CAPACITY = 64
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class PendingStep(NamedTuple):
@@ -31,7 +32,7 @@ class PendingStep(NamedTuple):
         value: Value of the state.
         recurrent_state: Row of the recurrent state before the step, ``(state_size,)``.
         next_recurrent_state: The row after it; ``None`` if the state has been reset since.
-        episode_start: Whether the state was reset before the step.
+        episode_start: Whether the state was reset or replaced before the step.
     """
 
     obs: np.ndarray
@@ -84,7 +85,7 @@ class Rollout(Buffer):
         owner: What error messages call the agent whose rollout this is.
         pending: The step begun and not completed, if any.
         recurrent_state: Row of the state from which the next step starts.
-        at_episode_start: Whether the next step starts an episode.
+        at_episode_start: Whether the next step starts an episode, or from a replaced state.
         last_action: Flat index of the episode's previous action, or ``None`` at its start.
         last_reward: The episode's previous reward.
     """
@@ -109,6 +110,7 @@ class Rollout(Buffer):
         self.episode_ends = np.zeros(self.capacity, bool)
         self._flat_states = self.states.reshape(self.capacity, -1)
         self.pending: PendingStep | None = None
+        self._replaced = False  # the state after the pending step, by replace_state
         self.start_episode()
 
     # --- the place in the episode ---
@@ -121,15 +123,30 @@ class Rollout(Buffer):
         if self.size:
             self.episode_ends[self.size - 1] = True
         self.pending = None
+        self._replaced = False
         self.at_episode_start = True
         self.recurrent_state = np.zeros(self.state_size, np.float32)
         self.last_action: int | None = None
         self.last_reward = 0.0
 
+    def replace_state(self, row: np.ndarray) -> None:
+        """Let the next step start from a state that the network did not make.
+
+        As after a reset, no sequence is then trained across that place: its later steps would be
+        evaluated with another state than they were taken with.
+        """
+        if self.pending is None:
+            if not np.array_equal(row, self.recurrent_state):
+                self.recurrent_state, self.at_episode_start = row, True
+        elif not np.array_equal(row, self.pending.next_recurrent_state):
+            self.pending = self.pending._replace(next_recurrent_state=row)
+            self._replaced = True
+
     def reset_state(self) -> None:
         """Zero the recurrent state without closing the episode for the returns."""
         if self.pending is not None:
             self.pending = self.pending._replace(next_recurrent_state=None)
+            self._replaced = False
             return
         self.at_episode_start = True
         self.recurrent_state = np.zeros(self.state_size, np.float32)
@@ -163,8 +180,9 @@ class Rollout(Buffer):
 
         Raises:
             RuntimeError: No action was asked for since the last reward.
-            ValueError: The action is not the model's, the reward is not finite, the observation
-                has another size, or an extra value has no key in ``extra_data``.
+            ValueError: The action is not the model's, the reward is not finite in single
+                precision, the observation has another size, or an extra value has no key in
+                ``extra_data`` or does not fit there.
             TypeError: The reward is not a number, or ``done`` not a truth value.
         """
         step = self.pending
@@ -173,13 +191,13 @@ class Rollout(Buffer):
                 f"{self.owner}: a reward arrived without an action. The agent must ask its model "
                 "by take_action(state) before each memory.add(state, action, reward, done)"
             )
-        size = obs.size if isinstance(obs, np.ndarray) else np.size(obs)
+        size = obs.size if isinstance(obs, np.ndarray) else _size_of(obs)
         if size != step.obs.size:
             raise ValueError(
                 f"{self.owner}: memory.add got an observation of {size} values, "
                 f"take_action one of {step.obs.size}"
             )
-        if action != step.action:
+        if not _is_same_action(action, step.action):
             raise ValueError(
                 f"{self.owner}: memory.add got action {action!r}, but the model chose "
                 f"{step.action}; PPO learns only from its own actions"
@@ -206,7 +224,13 @@ class Rollout(Buffer):
             self._grow()
         t = self.size
         for key, value in extra.items():
-            self.extra_data[key][t] = value
+            try:
+                self.extra_data[key][t] = value
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{self.owner}: memory.add got {key}={value!r}, which does not fit "
+                    f"{self.extra_data[key].dtype}{list(self.extra_data[key].shape[1:])}"
+                ) from error
         self._flat_states[t] = step.obs
         if step.context.size:
             self.context[t] = step.context
@@ -229,7 +253,7 @@ class Rollout(Buffer):
         if step.next_recurrent_state is None:
             self.reset_state()
         else:
-            self.at_episode_start = False
+            self.at_episode_start, self._replaced = self._replaced, False
             self.recurrent_state = step.next_recurrent_state
             self.last_action, self.last_reward = step.action, reward
 
@@ -298,15 +322,15 @@ class Rollout(Buffer):
         """Go on from what :meth:`state_dict` returned.
 
         Raises:
-            ValueError: The arrays do not have this rollout's shapes.
+            ValueError: The arrays do not have this rollout's shapes and types, or are not finite.
         """
         steps = saved["steps"]
         size = len(steps["actions"])
         for name in _PER_STEP:
-            if steps[name].shape != (size, *getattr(self, name).shape[1:]):
-                raise ValueError(f"rollout array '{name}' has shape {list(steps[name].shape)}")
-        if saved["recurrent_state"].shape != self.recurrent_state.shape:
-            raise ValueError("the recurrent state has another size")
+            self._check_saved(name, steps[name], (size, *getattr(self, name).shape[1:]))
+        self._check_saved("recurrent_state", saved["recurrent_state"], (self.state_size,))
+        if not math.isfinite(saved["last_reward"]):
+            raise ValueError(f"the last reward is {saved['last_reward']}")
         while self.capacity < size:
             self._grow()
         for name in _PER_STEP:
@@ -317,6 +341,12 @@ class Rollout(Buffer):
         self.recurrent_state = np.array(saved["recurrent_state"], np.float32)
         self.last_action = saved["last_action"]
         self.last_reward = float(saved["last_reward"])
+
+    def _check_saved(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+        if array.shape != shape or array.dtype != getattr(self, name).dtype:
+            raise ValueError(f"rollout array '{name}' is {array.dtype}{list(array.shape)}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"rollout array '{name}' has values that are not finite")
 
 
 _PER_STEP = (
@@ -343,13 +373,26 @@ def _checked(reward: Any, done: Any, owner: str) -> tuple[float, bool]:
         if np.ndim(reward) or not _numeric(reward):
             raise TypeError(f"{owner}: the reward must be a number, not {reward!r}")
         reward = float(reward)
-    if not math.isfinite(reward):
-        raise ValueError(f"{owner}: the reward must be finite, not {reward}")
+    if not -_LARGEST <= reward <= _LARGEST:
+        raise ValueError(f"{owner}: the reward must be finite in single precision, not {reward}")
     if not isinstance(done, bool):
         if np.ndim(done) or not _numeric(done) or done not in (0, 1):
             raise TypeError(f"{owner}: done must be true or false, not {done!r}")
         done = bool(done)
     return reward, done
+
+
+def _size_of(obs: Any) -> int:
+    try:
+        return np.size(obs)
+    except ValueError:  # lists of different lengths
+        return 0
+
+
+def _is_same_action(given: Any, chosen: int) -> bool:
+    if type(given) is int:
+        return given == chosen
+    return not np.ndim(given) and _numeric(given) and given == chosen
 
 
 def _numeric(value: Any) -> bool:

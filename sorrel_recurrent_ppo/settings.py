@@ -5,12 +5,11 @@ The defaults stand in ``configs/model/base/recurrent_ppo.yaml``, with a line on 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sorrel_recurrent_ppo.checks import check_integer
+from sorrel_recurrent_ppo.checks import check_integer, check_number, check_sizes
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 
 __all__ = ["PPOSettings"]
@@ -19,6 +18,11 @@ _CHOICES = {
     "obs_type": ("auto", "image", "flattened"),
     "epoch_end": ("truncation", "terminal"),
 }
+_FLAGS = ("layer_norm", "previous_action_reward", "normalize_advantage", "reward_scaling")
+_AT_LEAST_ONE = (
+    *("hidden_size", "rollout_length", "sequence_length", "n_epochs", "batch_size"),
+    *("learning_rate_decay_steps", "entropy_decay_steps"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,44 +94,44 @@ class PPOSettings:
     reward_scaling: bool
 
     def __post_init__(self) -> None:
-        for name in ("hidden_size", "rollout_length", "sequence_length", "n_epochs", "batch_size"):
-            check_integer(name, getattr(self, name), 1)
-        for name in ("learning_rate_decay_steps", "entropy_decay_steps"):
-            check_integer(name, getattr(self, name), 1)
-        check_integer("burn_in", self.burn_in, 0)
-        if self.layer_size is not None:
-            check_integer("layer_size", self.layer_size, 1)
+        for name in _AT_LEAST_ONE:
+            self._set(name, check_integer(name, getattr(self, name), 1))
+        self._set("burn_in", check_integer("burn_in", self.burn_in, 0))
         for name in ("learning_rate", "clip_range", "max_grad_norm"):
-            _number(name, getattr(self, name), above=0.0)
-        for name in ("learning_rate_end", "clip_range_vf", "target_kl"):
-            if getattr(self, name) is not None:
-                _number(name, getattr(self, name), above=0.0)
+            self._set(name, check_number(name, getattr(self, name), above=0.0))
         for name in ("entropy_start", "entropy_end", "value_coef"):
-            _number(name, getattr(self, name), low=0.0)
+            self._set(name, check_number(name, getattr(self, name), low=0.0))
         for name in ("gamma", "gae_lambda"):
-            _number(name, getattr(self, name), low=0.0, high=1.0)
+            self._set(name, check_number(name, getattr(self, name), low=0.0, high=1.0))
         for name, choices in _CHOICES.items():
-            _choice(name, getattr(self, name), choices)
-        for name in ("layer_norm", "previous_action_reward", "normalize_advantage"):
-            _flag(name, getattr(self, name))
-        _flag("reward_scaling", self.reward_scaling)
+            _check_choice(name, getattr(self, name), choices)
+        for name in _FLAGS:
+            _check_flag(name, getattr(self, name))
+        self._check_optional()
         if self.sequence_length > self.rollout_length:
             raise ConfigError(
                 f"sequence_length={self.sequence_length} is longer than "
                 f"rollout_length={self.rollout_length}"
             )
-        self._freeze_sequences()
 
-    def _freeze_sequences(self) -> None:
-        """Make the lists of a YAML file tuples, so that the settings are hashable."""
+    def _check_optional(self) -> None:
+        """Check what may be ``None``; lists become tuples, so that the settings are hashable."""
+        if self.layer_size is not None:
+            self._set("layer_size", check_integer("layer_size", self.layer_size, 1))
+        for name in ("learning_rate_end", "clip_range_vf", "target_kl"):
+            if getattr(self, name) is not None:
+                self._set(name, check_number(name, getattr(self, name), above=0.0))
         for name in ("obs_dim", "action_dims"):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, _sizes(name, value))
+            if getattr(self, name) is not None:
+                self._set(name, check_sizes(name, getattr(self, name)))
         if self.obs_dim is not None and len(self.obs_dim) != 3:
             raise ConfigError(
                 f"obs_dim must be [channels, height, width], not {list(self.obs_dim)}"
             )
+
+    def _set(self, name: str, value: Any) -> None:
+        """Keep the plain form of a value that was given as, say, a number of numpy's."""
+        object.__setattr__(self, name, value)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], *, where: str = "model") -> PPOSettings:
@@ -156,37 +160,14 @@ class PPOSettings:
             raise ConfigError(f"{where}: {error}") from None
 
 
-def _number(
-    name: str,
-    value: Any,
-    *,
-    above: float = -math.inf,
-    low: float = -math.inf,
-    high: float = math.inf,
-) -> None:
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not (fits and value > above and low <= value <= high):
-        bounds = [f"above {above}"] * (above > -math.inf) + [f"at least {low}"] * (low > -math.inf)
-        bounds += [f"at most {high}"] * (high < math.inf)
-        raise ConfigError(f"{name} must be a number {' and '.join(bounds)}, not {value!r}")
-
-
-def _flag(name: str, value: Any) -> None:
+def _check_flag(name: str, value: Any) -> None:
     if not isinstance(value, bool):
         raise ConfigError(f"{name} must be true or false, not {value!r}")
 
 
-def _choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigError(
             f"{name} must be one of {', '.join(choices)}, not {value!r}."
             f"{did_you_mean(str(value), choices)}"
         )
-
-
-def _sizes(name: str, value: Any) -> tuple[int, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigError(f"{name} must be a list of sizes, not {value!r}")
-    for size in value:
-        check_integer(name, size, 1)
-    return tuple(value)

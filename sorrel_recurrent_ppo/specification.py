@@ -5,6 +5,7 @@ Everything here is a view or a thin door: tensors are made when asked for, nothi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,28 @@ class _SpecificationNames(_Model):
         return self.policy.core.state_from_rows(rows)
 
     def _row_from_state(self, state: State) -> np.ndarray:
+        """Return the row of a state ``(1, 1, H)``, for the LSTM of a pair of such.
+
+        Raises:
+            TypeError: It is of another type.
+            ValueError: It has another shape or is not finite.
+        """
+        lstm = self.policy.core.cell == "lstm"
+        parts = state if isinstance(state, tuple) and lstm else (state,)
+        if not all(isinstance(part, Tensor) for part in parts):
+            expected_type = "a pair of tensors" if lstm else "a tensor"
+            raise TypeError(
+                f"{self._who}: the recurrent state must be {expected_type}, not "
+                f"{type(state).__name__}"
+            )
+        shapes, expected = [list(part.shape) for part in parts], [1, 1, self.hidden_size]
+        if shapes != [expected] * (2 if lstm else 1):
+            raise ValueError(
+                f"{self._who}: the recurrent state has shape {shapes}, expected {expected} each"
+            )
         row = self.policy.core.rows_from_state(state).detach().cpu().numpy()
+        if not np.isfinite(row).all():
+            raise ValueError(f"{self._who}: the recurrent state is not finite")
         return np.array(row, np.float32).reshape(-1)
 
     @property
@@ -48,7 +70,8 @@ class _SpecificationNames(_Model):
         if memory.pending is not None:
             row = memory.pending.next_recurrent_state
             return None if row is None else self._state_from_row(row)
-        return None if memory.at_episode_start else self._state_from_row(memory.recurrent_state)
+        row = memory.recurrent_state
+        return None if memory.at_episode_start and not row.any() else self._state_from_row(row)
 
     @_current_hidden.setter
     def _current_hidden(self, state: State | None) -> None:
@@ -56,11 +79,7 @@ class _SpecificationNames(_Model):
         if state is None:
             memory.reset_state()
             return
-        row = self._row_from_state(state)
-        if memory.pending is not None:
-            memory.pending = memory.pending._replace(next_recurrent_state=row)
-        else:
-            memory.recurrent_state, memory.at_episode_start = row, False
+        memory.replace_state(self._row_from_state(state))
 
     @property
     def _pending_hidden(self) -> State | None:
@@ -126,6 +145,7 @@ class _SpecificationNames(_Model):
         outcome: tuple[float, bool],
     ) -> None:
         """Store a whole transition; a zero state makes it an episode's first."""
+        self._check_branches(branches, log_probs, val)
         row = self._row_from_state(hidden)
         starts = self.memory.at_episode_start or not row.any()
         step = PendingStep(
@@ -138,8 +158,33 @@ class _SpecificationNames(_Model):
             next_recurrent_state=self.memory.recurrent_state,
             episode_start=starts,
         )
+        if self.memory.pending is not None:
+            raise RuntimeError(f"{self._who}: store_memory came between an action and its reward")
         self.memory.begin(step)
-        self.memory.complete(*outcome)
+        try:
+            self.memory.complete(*outcome)
+        except (TypeError, ValueError):
+            self.memory.pending = None
+            raise
+
+    def _check_branches(
+        self, branches: tuple[int, ...], log_probs: Sequence[float], val: float
+    ) -> None:
+        """Raise ValueError unless a transition's action is one of the model's, with its numbers."""
+        dims = self.action_dims
+        fit = len(branches) == len(log_probs) == len(dims) and all(
+            0 <= choice < size for choice, size in zip(branches, dims, strict=True)
+        )
+        if not fit:
+            raise ValueError(
+                f"{self._who}: the action {list(branches)} with {len(log_probs)} log-probabilities "
+                f"is none of branches of {list(dims)} choices"
+            )
+        if not (math.isfinite(val) and all(map(math.isfinite, log_probs))):
+            raise ValueError(
+                f"{self._who}: the value {val} and the log-probabilities {list(log_probs)} must be "
+                "finite"
+            )
 
     def _state_list(self) -> list[State]:
         rows = self.memory.recurrent_states[: len(self.memory)]

@@ -1,6 +1,8 @@
 import copy
+import math
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,7 +90,7 @@ def test_the_learning_settings_are_the_loading_models_own(name, tmp_path):
     trained(name).save(tmp_path / "model.pt")
     other = small_model(name, reward_scaling=True, learning_rate=0.0123, gamma=0.5)
     other.load(tmp_path / "model.pt")
-    assert other._return_scale.gamma == 0.5
+    assert other.return_scale.gamma == 0.5
     play(other, 22)
     other.train_step()
     assert other.optimizer.param_groups[0]["lr"] == 0.0123
@@ -148,7 +150,7 @@ def test_the_other_model_is_refused(name, tmp_path):
 @both
 def test_a_missing_file_is_told(name, tmp_path):
     assert_refused(name, tmp_path / "none.pt", "does not exist")
-    assert_refused(name, tmp_path, "does not exist")
+    assert_refused(name, tmp_path, "is not a file")
 
 
 @both
@@ -190,6 +192,15 @@ class Hostile:
 
     def __reduce__(self):
         return os.mkdir, (str(self.path),)
+
+
+@both
+@pytest.mark.parametrize("version", [0, -1, True, "1", None])
+def test_a_format_that_never_was_is_refused(name, version, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "FORMAT_VERSION", version)
+    trained(name).save(tmp_path / "model.pt")
+    monkeypatch.undo()
+    assert_refused(name, tmp_path / "model.pt", f"says format {version!r}")
 
 
 @both
@@ -244,6 +255,17 @@ def set_to(*keys, value):
         set_to("timesteps", value="many"),
         set_to("diagnostics", value=3),
         set_to("epsilon", value=None),
+        set_to("epsilon", value=math.nan),
+        set_to("timesteps", value=-1),
+        set_to("n_updates", value=True),
+        set_to("policy", "heads.critic.bias", value=torch.full((1,), math.nan)),
+        set_to("policy", "heads.critic.bias", value=torch.zeros(1, dtype=torch.int64)),
+        set_to("optimizer", "state", 0, "exp_avg", 0, value=math.inf),
+        set_to("rollout", "steps", "rewards", 0, value=math.inf),
+        set_to("rollout", "steps", "actions", 0, value=6),
+        set_to("rollout", "last_action", value=-1),
+        set_to("rollout", "last_reward", value=math.nan),
+        set_to("return_scale", "sum_of_squares", value=-1.0),
     ],
 )
 def test_a_file_with_parts_missing_or_wrong_leaves_no_half_loaded_model(name, change, tmp_path):
@@ -316,6 +338,43 @@ def test_a_place_that_cannot_be_written_is_told(name, tmp_path):
             model.save(path)
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
     assert_same(go_on(model), go_on(twin))
+
+
+@both
+@pytest.mark.parametrize("place", ["", ".", "a\0b", "x" * 300, "/dev/null"])
+def test_a_path_that_is_no_file_is_told(name, place):
+    model, twin = trained(name), trained(name)
+    with pytest.raises(CheckpointError, match="could not be written"):
+        model.save(place)
+    with pytest.raises(CheckpointError, match=r"could not be read|is not a file|does not exist"):
+        model.load(place)
+    assert_same(go_on(model), go_on(twin))
+    assert not Path("/dev/null").is_file()
+
+
+@both
+@pytest.mark.parametrize("place", [None, 5])
+def test_a_path_of_another_type_is_a_type_error(name, place):
+    model = small_model(name)
+    for door in (model.save, model.load):
+        with pytest.raises(TypeError, match="str"):
+            door(place)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="is not a file"):
+        small_model("lstm_ppo").load(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match="could not be written"):
+        small_model("lstm_ppo").save(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "latest.pt").symlink_to("model.pt")
+    write_checkpoint(tmp_path / "latest.pt", {"n": 7})
+    assert (tmp_path / "latest.pt").is_symlink()
+    assert read_checkpoint(tmp_path / "model.pt")["n"] == 7
 
 
 def test_torch_alone_can_look_into_a_file(tmp_path):

@@ -49,13 +49,32 @@ def test_the_encoder_is_as_wide_as_the_state_unless_told(name):
         ({"clip_range": 0.0}, "clip_range must be a number above 0.0"),
         ({"sequence_length": 30}, "sequence_length=30 is longer than rollout_length=29"),
         ({"action_dims": [5, 2]}, r"action_dims=\[5, 2\] make 10 joint actions.* has 6"),
-        ({"action_space": 0, "action_dims": None}, "action_space must be a positive integer"),
-        ({"action_space": 2.0, "action_dims": None}, "action_space must be a positive integer"),
+        ({"action_space": 0, "action_dims": None}, "action_space must be an integer"),
+        (
+            {"action_space": 2.0, "action_dims": None},
+            "action_space must be an integer",
+        ),
         ({"layer_size": -1}, "layer_size must be an integer of at least 1"),
         ({"obs_type": "image"}, "does not tell the picture's shape"),
         ({"obs_dim": [1, 3, 3]}, r"has 9 values, but the observation input_size=\[7\] only 7"),
         ({"device": "warp"}, "device 'warp' is not available"),
         ({"seed": -1}, "seed must be an integer of at least 0"),
+        ({"seed": 2**64}, "seed must be an integer of at least 0 and at most 18446744073709551615"),
+        ({"seed": 1.5}, "seed must be an integer"),
+        ({"device": "meta"}, "device 'meta' is not available"),
+        ({"device": None}, "device 'None' is not available"),
+        ({"epsilon": None}, "epsilon must be a number at least 0.0 and at most 1.0, not None"),
+        ({"epsilon": math.nan}, "epsilon must be a number"),
+        ({"epsilon": 3}, "epsilon must be a number"),
+        ({"input_size": 7.5}, "input_size must be the shape of an observation.* not 7.5"),
+        ({"input_size": True}, "input_size must be the shape of an observation"),
+        ({"input_size": None}, "input_size must be the shape of an observation"),
+        ({"input_size": "7"}, "input_size must be the shape of an observation"),
+        ({"input_size": ("a",)}, "input_size must be the shape of an observation"),
+        ({"input_size": ()}, r"input_size=\[\] describes an empty observation"),
+        ({"input_size": 10**12}, r"for input_size=\[1000000000000\] cannot be built"),
+        ({"hidden_size": 10**13}, "a model of hidden_size=10000000000000 .* cannot be built"),
+        ({"action_dims": []}, r"action_dims must be a list of sizes, not \[\]"),
     ],
 )
 def test_what_does_not_fit_is_refused(name, arguments, message):
@@ -93,6 +112,17 @@ def test_every_number_of_a_picture_and_its_scalars_can_change_the_policy(
         other_logits, other_value, _ = model._step(changed, row)
         assert (other_logits != logits).any(), position
         assert other_value != value, position
+
+
+@both
+def test_a_model_stays_in_single_precision_where_there_is_data(name):
+    model, twin = small_model(name), small_model(name)
+    model.agent_name = "agent 5"
+    for change in (model.half, model.double, lambda: model.to("meta")):
+        with pytest.raises(ConfigError, match=r"^agent 5 computes in float32"):
+            change()
+    assert play(model.float().cpu(), 29) == play(twin, 29)
+    assert model.train_step() == twin.train_step()
 
 
 # --- acting ---
@@ -245,6 +275,13 @@ def test_the_deterministic_switch_takes_the_mode(name):
     assert len(taken(deterministic=False)) > 1
 
 
+@both
+def test_a_new_model_acts_before_anything_was_started(name):
+    model, started = small_model(name), small_model(name)
+    started.start_epoch_action(epoch=0)
+    assert play(model, 9) == play(started, 9)
+
+
 # --- collecting over epochs ---
 
 
@@ -394,6 +431,18 @@ def test_an_evaluations_record_is_that_of_the_running_epoch(name):
         actions, _ = play(model, 4, seed=epoch)
         model.end_epoch_action(epoch=epoch)
         assert model.memory.actions[: len(model.memory)].tolist() == actions
+
+
+@both
+def test_an_evaluation_begins_anew_with_loaded_weights(name, tmp_path):
+    model, other = small_model(name), small_model(name, seed=7)
+    other.save(tmp_path / "other.pt")
+    model.eval()
+    play(model, 5)
+    model.take_action(OBS)
+    model.load(tmp_path / "other.pt")
+    assert (len(model.memory), model.memory.pending) == (0, None)
+    assert play(model, 5) == play(other.eval(), 5)
 
 
 @both

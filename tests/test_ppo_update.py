@@ -408,9 +408,9 @@ def test_the_scale_is_the_root_mean_square_of_the_discounted_return(name):
         model.add_memory_ppo(reward, done)
     model.train_step()
     expected = math.sqrt((1 + 2.5**2 + 3.25**2 + 2**2 + 3**2) / 5)
-    assert model._return_scale.scale == pytest.approx(expected)
+    assert model.return_scale.scale == pytest.approx(expected)
     # The running episode goes on: 0.5 * 3 + 1 = 2.5 is the next return.
-    assert model._return_scale.running_return == 3.0
+    assert model.return_scale.running_return == 3.0
     assert model.diagnostics["rollout/ep_rew_mean"] == 9 / 2  # as paid, over two episodes
 
 

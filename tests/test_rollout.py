@@ -163,9 +163,27 @@ def test_a_reward_without_an_action_names_the_agent(name):
         ({"action": 99}, ValueError, "got action 99, but the model chose"),
         ({"action": (1, 0.5)}, ValueError, r"got action \(1, 0.5\)"),
         ({"action": None}, ValueError, "got action None"),
-        ({"reward": float("nan")}, ValueError, "reward must be finite, not nan"),
-        ({"reward": float("-inf")}, ValueError, "reward must be finite, not -inf"),
-        ({"reward": np.float32("inf")}, ValueError, "reward must be finite, not inf"),
+        (
+            {"reward": float("nan")},
+            ValueError,
+            "finite in single precision, not nan",
+        ),
+        (
+            {"reward": float("-inf")},
+            ValueError,
+            "finite in single precision, not -inf",
+        ),
+        (
+            {"reward": np.float32("inf")},
+            ValueError,
+            "finite in single precision, not inf",
+        ),
+        ({"reward": 1e39}, ValueError, "finite in single precision, not 1e\\+39"),
+        ({"reward": 10**400}, TypeError, "reward must be a number, not 1000"),
+        ({"action": np.array([0, 1])}, ValueError, r"got action array\(\[0, 1\]\)"),
+        ({"action": "0"}, ValueError, "got action '0'"),
+        ({"obs": [[1], [2, 3]]}, ValueError, "observation of 0 values, take_action one of 7"),
+        ({"obs": None}, ValueError, "observation of 1 values, take_action one of 7"),
         ({"reward": None}, TypeError, "reward must be a number, not None"),
         ({"reward": "1"}, TypeError, "reward must be a number, not '1'"),
         ({"reward": [1.0]}, TypeError, r"reward must be a number, not \[1.0\]"),
@@ -192,6 +210,21 @@ def test_bad_input_is_refused_and_can_be_given_again(name, change, error, messag
     assert_same(stored(model.memory), before)
     model.memory.add(**good)
     assert model.memory.last_transition() == (action, 1.0, False)
+
+
+@both
+@pytest.mark.parametrize("given", [(1, 2, 3), None, "ab"])
+def test_an_extra_value_that_does_not_fit_is_refused(name, given):
+    model = small_model(name)
+    model.memory.extra_data["positions"] = np.zeros((model.memory.capacity, 2), np.int64)
+    model.agent_name = "agent 5"
+    action = model.take_action(OBS)
+    before = stored(model.memory)
+    with pytest.raises(ValueError, match=r"^agent 5: memory.add got positions=.*int64\[2\]"):
+        model.memory.add(OBS, action, 1.0, False, positions=given)
+    assert_same(stored(model.memory), before)
+    model.memory.add(OBS, action, 1.0, False, positions=(3, 4))
+    assert model.memory.extra_data["positions"][0].tolist() == [3, 4]
 
 
 @both

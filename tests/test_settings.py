@@ -1,5 +1,6 @@
 from dataclasses import fields
 
+import numpy as np
 import pytest
 from small_models import MODELS
 
@@ -60,6 +61,9 @@ def test_unknown_defaults_suggest_the_nearest():
         ({"max_grad_norm": 0}, "max_grad_norm"),
         ({"entropy_start": -0.1}, "entropy_start must be a number at least 0.0"),
         ({"value_coef": -1}, "value_coef"),
+        ({"learning_rate": 10**400}, "learning_rate must be a number above 0.0"),
+        ({"action_dims": []}, r"action_dims must be a list of sizes, not \[\]"),
+        ({"action_dims": b"6"}, "action_dims must be a list of sizes, not b'6'"),
         ({"gamma": 1.01}, "gamma must be a number at least 0.0 and at most 1.0, not 1.01"),
         ({"gae_lambda": -0.1}, "gae_lambda"),
         ({"obs_type": "pictures"}, "obs_type must be one of auto, image, flattened"),
@@ -99,6 +103,14 @@ def test_lists_become_tuples_so_that_settings_are_hashable():
 def test_the_edges_of_the_ranges_are_taken():
     edges = settings(gamma=1, gae_lambda=0, entropy_start=0, rollout_length=1, sequence_length=1)
     assert (edges.gamma, edges.rollout_length) == (1, 1)
+
+
+def test_numbers_of_numpy_are_taken_as_plain_ones():
+    taken = settings(hidden_size=np.int64(5), gamma=np.float32(0.5), obs_dim=[np.int64(2), 3, 5])
+    assert (taken.hidden_size, taken.gamma, taken.obs_dim) == (5, 0.5, (2, 3, 5))
+    assert [type(v) for v in (taken.hidden_size, taken.gamma, *(taken.obs_dim or ()))] == [
+        *(int, float, int, int, int)
+    ]
 
 
 def test_the_wording_of_suggestions():

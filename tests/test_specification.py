@@ -295,6 +295,88 @@ def test_a_loop_by_hand_stores_what_acting_stores(name):
 
 
 @both
+@pytest.mark.parametrize("pending", [False, True])
+def test_no_sequence_is_trained_across_a_state_that_was_replaced(name, pending):
+    model = small_model(name)
+    play(model, 4)
+    if pending:
+        model.take_action(OBS)
+    model._update_hidden_state(model._get_hidden_state())  # the same state is no replacement
+    other = tuple(torch.full((1, 1, H), 0.5) for _ in range(n_parts(name)))
+    other = other if name == "lstm_ppo" else other[0]
+    model._update_hidden_state(other)
+    assert_states_equal(model._current_hidden, other)
+    if pending:
+        model.add_memory_ppo(1.0, False)
+        assert_states_equal(model._current_hidden, other)
+    play(model, 3)
+    n = 5 if pending else 4
+    assert model.memory.episode_starts[: n + 3].tolist() == [t in (0, n) for t in range(n + 3)]
+    assert not model.memory.episode_ends[: n + 3].any()  # the returns go on
+    assert (model.memory.recurrent_states[n] == 0.5).all()
+
+
+@both
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda s: "x", TypeError, "must be a (pair of )?tensors?, not str|must be a"),
+        (lambda s: (s, s, s), (TypeError, ValueError), "the recurrent state"),
+        (lambda s: tuple(p[..., 1:] for p in s), ValueError, r"has shape .*expected \[1, 1, 5\]"),
+        (lambda s: tuple(p * torch.nan for p in s), ValueError, "is not finite"),
+    ],
+    ids=["type", "parts", "size", "nan"],
+)
+def test_a_state_that_does_not_fit_is_refused(name, change, error, message):
+    model = small_model(name)
+    model.agent_name = "agent 5"
+    play(model, 3)
+    state, before = model._get_hidden_state(), model.memory.recurrent_state.copy()
+    changed = change(parts(state))
+    if name == "gru_ppo" and isinstance(changed, tuple) and len(changed) == 1:
+        (changed,) = changed
+    with pytest.raises(error, match=f"^agent 5: .*{message}"):
+        model._update_hidden_state(changed)
+    with pytest.raises(error, match=f"^agent 5: .*{message}"):
+        model.get_action(OBS, changed)
+    assert model.memory.recurrent_state.tolist() == before.tolist()
+
+
+@both
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"action": 6}, "out of bounds|is none of branches"),
+        ({"action": -1}, "out of bounds|is none of branches"),
+        ({"log_prob": float("nan")}, "must be finite"),
+        ({"val": float("inf")}, "must be finite"),
+        ({"reward": float("nan")}, "reward must be finite"),
+        ({"state": OBS[1:]}, "expected 7 values"),
+    ],
+)
+def test_a_transition_that_does_not_fit_is_refused(name, change, message):
+    model = small_model(name)
+    play(model, 3)
+    with pytest.raises(ValueError, match=message):
+        model.store_memory(**transition(model, **change))
+    assert (len(model.memory), model.memory.pending) == (3, None)
+    action = model.take_action(OBS)
+    with pytest.raises(RuntimeError, match="between an action and its reward"):
+        model.store_memory(**transition(model))
+    model.memory.add(OBS, action, 1.0, False)
+    assert len(model.memory) == 4
+
+
+def transition(model, *, action=0, log_prob=-1.0, **changes):
+    """Return the arguments of store_memory, the vote's part always good."""
+    given = {"state": OBS, "hidden": model._get_hidden_state(), "val": 0.0}
+    given |= {"reward": 1.0, "done": False, **changes}
+    if model.registry_name == "gru_ppo":
+        return {**given, "action": (action, 1), "probs": (log_prob, -1.0)}
+    return {**given, "action": action, "log_prob": log_prob}
+
+
+@both
 def test_the_pending_action(name):
     model = small_model(name)
     assert model._pending_action is None
