@@ -34,8 +34,8 @@ HELP = CommandHelp(
     "evaluate",
     "RUN_DIR",
     "Plays the saved agents of a run without training, on seeds that no training had. They act\n"
-    "twice: sampled, as in training (Sorrel's own models with the epsilon of their last epoch), and\n"
-    "deterministic, by the most probable or most valued action (epsilon 0). Agents of other\n"
+    "twice: sampled, as in training (Sorrel's own models with the epsilon of their last epoch),\n"
+    "and deterministic, by the most probable or most valued action (epsilon 0). Agents of other\n"
     "runs can take places: agents.1=OTHER_RUN:0 puts that run's agent 0 into place 1; :3 is the\n"
     "run's own agent 3, such as one who was replaced.",
     (

@@ -16,6 +16,7 @@ from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.console_log import warnings_only
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.sweep_jobs import failing_alone
 
 __all__ = ["main", "run_job"]
 
@@ -29,6 +30,7 @@ def main() -> None:
     application(run_job)()
 
 
+@failing_alone
 def run_job(config: DictConfig) -> float:
     """Run one job of the application.
 

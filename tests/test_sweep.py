@@ -1,0 +1,91 @@
+"""Sweeps with Hydra's launchers: every job's files, one thread for each, one failure alone."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from omegaconf import OmegaConf
+
+from sorrel_recurrent_ppo import compare
+from sorrel_recurrent_ppo.saved_runs import find_runs, read_metrics
+
+# Writes down the threads that it finds; with seed 13 it raises what no launcher can carry.
+FIELD = """
+import os
+from pathlib import Path
+
+import torch
+from sorrel.examples.treasurehunt.env import TreasurehuntEnv
+
+
+class TwoArguments(Exception):
+    def __init__(self, what, where):
+        super().__init__(f"{what} in {where}")
+
+
+class Field(TreasurehuntEnv):
+    def setup_agents(self):
+        super().setup_agents()
+        if self.config.seed == 13:
+            raise TwoArguments("a fault", "setup_agents")
+
+    def reset(self):
+        super().reset()
+        found = f"{os.environ['OMP_NUM_THREADS']} {torch.get_num_threads()}"
+        name = f"threads_{self.config.model.type}_{self.config.seed}"
+        Path(name).write_text(found)
+"""
+SMALL = [
+    *("environment.env_class=field.Field", "world.height=7", "world.width=7"),
+    *("experiment.epochs=2", "experiment.max_turns=6"),
+    *("++model.gru_ppo.hidden_size=8", "++model.lstm_ppo.hidden_size=8"),
+]
+
+
+def sweep(folder, *arguments):
+    (folder / "field.py").write_text(FIELD)
+    code = "from sorrel_recurrent_ppo.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, "run", "-m", *SMALL, "hydra.sweep.dir=sweep", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def assert_the_others_are_whole(done, folder, n_whole):
+    """Check a sweep in which the jobs with seed 13 failed and no others."""
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert re.search(r"seed13: TwoArguments: a fault in setup_agents \(its run\.log", last), last
+    runs = find_runs([folder / "sweep"])
+    failed = [run for run in runs if run.directory.name.endswith("seed13")]
+    whole = [run for run in runs if run not in failed]
+    assert len(whole) == n_whole
+    assert all(len(read_metrics(run)["epoch"]) == 3 for run in whole)
+    for run in failed:
+        assert "Traceback" in (run.directory / "run.log").read_text()
+    threads = [path.read_text() for path in folder.glob("threads_*")]
+    assert threads == ["1 1"] * n_whole
+    assert OmegaConf.load(whole[0].files.config).seed == 0  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_one_failing_job_of_the_serial_launcher_loses_no_other(tmp_path):
+    done = sweep(tmp_path, "model=lstm_ppo", "seed=0,13,1")
+    assert_the_others_are_whole(done, tmp_path, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_a_sweep_side_by_side_and_its_comparison(launcher, tmp_path, capsys):
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
+    done = sweep(tmp_path, f"hydra/launcher={launcher}", "model=gru_ppo,lstm_ppo", "seed=0,1,2,13")
+    assert_the_others_are_whole(done, tmp_path, 6)
+    compare.main([str(tmp_path / "sweep")])
+    shown = capsys.readouterr().out
+    assert shown.count("Left out:") == 2
+    for model in ("gru_ppo", "lstm_ppo"):
+        assert re.search(rf"{model} +│ +3 ", shown)
+    assert (tmp_path / "sweep" / "comparison" / "comparison.png").stat().st_size > 10_000
