@@ -8,7 +8,6 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from sorrel_recurrent_ppo.command_settings import (
@@ -20,6 +19,7 @@ from sorrel_recurrent_ppo.command_settings import (
 from sorrel_recurrent_ppo.comparison import RunGroup, find_differences, group_runs
 from sorrel_recurrent_ppo.comparison_plot import PlottedGroup, plot_comparison
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.report_console import report_console
 from sorrel_recurrent_ppo.run_scores import (
     RunCurve,
     RunScores,
@@ -100,12 +100,14 @@ def main(arguments: Sequence[str]) -> None:
     default = paths[0] / "comparison" if len(paths) == 1 else Path("comparison")
     output = default if settings.output is None else Path(settings.output)
     output.mkdir(parents=True, exist_ok=True)
-    console = Console(soft_wrap=not Console().is_terminal, highlight=False)
+    console = report_console()
     for note in comparison.notes:
-        console.print(note, markup=False)
+        console.print(note, markup=False, soft_wrap=True)
     console.print(_table(comparison, settings))
     _write_files(comparison, settings, output)
-    console.print(f"Files in {output}: comparison.png, comparison.csv, runs.csv", markup=False)
+    console.print(
+        f"Files in {output}: comparison.png, comparison.csv, runs.csv", markup=False, soft_wrap=True
+    )
 
 
 def compare_runs(runs: Sequence[SavedRun], settings: CompareSettings) -> Comparison:
@@ -204,7 +206,10 @@ def _estimates(scores: Sequence[RunScores]) -> dict[str, Estimate]:
 
 
 def _table(comparison: Comparison, settings: CompareSettings) -> Table:
-    table = Table(title=f"{comparison.n_epochs} epochs; interquartile mean [95 % interval]")
+    table = Table(
+        title=f"{comparison.n_epochs} epochs; interquartile mean [95 % interval]",
+        title_justify="left",
+    )
     table.add_column(settings.by)
     for heading in (
         "seeds",

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from sorrel_recurrent_ppo.checks import check_integer
@@ -22,6 +21,7 @@ from sorrel_recurrent_ppo.command_settings import (
     wants_help,
 )
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.report_console import report_console
 from sorrel_recurrent_ppo.saved_runs import SavedRun
 
 if TYPE_CHECKING:
@@ -105,10 +105,10 @@ def main(arguments: Sequence[str]) -> None:
     output = _output(run, settings)
     evaluation = evaluate_run(run, settings, output)
     _write_files(evaluation, settings, output)
-    console = Console(soft_wrap=not Console().is_terminal, highlight=False)
+    console = report_console()
     console.print(_table(run, evaluation))
     written = ", ".join(sorted(path.name for path in output.iterdir()))
-    console.print(f"Files in {output}: {written}", markup=False)
+    console.print(f"Files in {output}: {written}", markup=False, soft_wrap=True)
 
 
 def evaluate_run(run: SavedRun, settings: EvaluateSettings, gifs: Path) -> Evaluation:
@@ -187,7 +187,8 @@ def _places(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 def _table(run: SavedRun, evaluation: Evaluation) -> Table:
     n_epochs = len(evaluation.rewards(evaluation.modes[0]))
     table = Table(
-        title=f"Reward of an epoch: mean of {n_epochs} \u00b1 standard deviation \\[least, most]"
+        title=f"Reward of an epoch: mean of {n_epochs} \u00b1 standard deviation \\[least, most]",
+        title_justify="left",
     )
     for heading in ("place", "agent", "model"):
         table.add_column(heading, overflow="fold")
