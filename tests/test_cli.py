@@ -41,7 +41,9 @@ def test_models_lists_every_model(capsys, monkeypatch):
     assert capsys.readouterr().out.split() == list(available_models())
 
 
-@pytest.mark.parametrize("arguments", [["run", "--help"], ["run", "--cfg", "job"], ["models"]])
+@pytest.mark.parametrize(
+    "arguments", [["run", "--help"], ["run", "--cfg", "job"], ["models"], ["evaluate", "--help"]]
+)
 def test_looking_is_quick_since_it_imports_neither_torch_nor_jax(arguments, tmp_path):
     code = (
         "import atexit, sys\n"
@@ -86,6 +88,19 @@ def test_a_mistake_ends_in_one_sentence_and_not_in_a_traceback(override, told, t
     assert told in done.stderr
     assert done.stderr.splitlines()[-1].startswith("sorrel-recurrent-ppo run: ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["compare", "evaluate"])
+def test_every_command_has_its_help_and_its_mistakes_in_one_sentence(command, tmp_path):
+    helped = call(command, "--help", cwd=tmp_path)
+    assert helped.stdout.startswith(f"Usage: sorrel-recurrent-ppo {command} RUN_DIR")
+    assert "Settings, with their defaults:" in helped.stdout
+    wrong = call(command, "nowhere", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith(f"sorrel-recurrent-ppo {command}: nowhere is not a directory")
+    assert "Traceback" not in wrong.stderr
+    assert "Traceback" in call(command, "nowhere", "--debug", cwd=tmp_path).stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_debug_shows_the_traceback(tmp_path):
