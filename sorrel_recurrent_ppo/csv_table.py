@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
-import os
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
+
+from sorrel_recurrent_ppo.errors import CheckpointError
+from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = ["CsvTable", "as_numbers", "read_columns"]
 
@@ -24,12 +27,31 @@ class CsvTable:
     Args:
         path: The file. An older one is overwritten.
         columns: The columns known from the start.
+        n_kept: So many rows of the older file are kept, to go on after them.
+
+    Raises:
+        CheckpointError: The older file has fewer rows than are to be kept.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], *, n_kept: int = 0) -> None:
         self.path = path
         self.columns = list(columns)
-        self._write_anew([])
+        kept = self._first_rows(n_kept) if n_kept else []
+        # Columns that came with later rows will come again.
+        filled = (name for row in kept for name, cell in row.items() if cell)
+        self.columns += [name for name in dict.fromkeys(filled) if name not in self.columns]
+        self._write_anew([{name: row.get(name, "") for name in self.columns} for row in kept])
+
+    def _first_rows(self, n_rows: int) -> list[dict[str, str]]:
+        rows: list[dict[str, str]] = []
+        if self.path.exists():
+            with self.path.open(newline="") as file:
+                rows = list(itertools.islice(csv.DictReader(file), n_rows))
+        if len(rows) < n_rows:
+            raise CheckpointError(
+                f"{self.path} has {len(rows)} rows; the run's state was saved after {n_rows}"
+            )
+        return rows
 
     def append(self, row: Mapping[str, object]) -> None:
         """Append a row; columns that it does not name stay empty."""
@@ -59,12 +81,10 @@ class CsvTable:
         self.close()
 
     def _write_anew(self, rows: Sequence[Mapping[str, object]]) -> None:
-        unfinished = self.path.with_name(self.path.name + ".tmp")
-        with unfinished.open("w", newline="") as file:
+        with written_whole(self.path) as unfinished, unfinished.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(unfinished, self.path)
         self._file = self.path.open("a", newline="")
         self._writer = csv.DictWriter(self._file, self.columns)
 

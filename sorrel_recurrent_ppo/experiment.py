@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-import time
-from dataclasses import dataclass
-from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,19 +16,37 @@ from sorrel.utils.logging import TensorboardLogger
 from sorrel_recurrent_ppo import swap
 from sorrel_recurrent_ppo.environments import build_environment
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.fast_forward import passing_over
+from sorrel_recurrent_ppo.interruption import StopRequest, stop_requests
 from sorrel_recurrent_ppo.plotting import plot_learning_curve
 from sorrel_recurrent_ppo.population import Population, population_of
 from sorrel_recurrent_ppo.progress import progress_sinks
+from sorrel_recurrent_ppo.provenance import note_session
 from sorrel_recurrent_ppo.randomness import fresh_seed
 from sorrel_recurrent_ppo.registry import available_models
-from sorrel_recurrent_ppo.run_checkpoints import CheckpointSink
+from sorrel_recurrent_ppo.resumed_config import resume_command
+from sorrel_recurrent_ppo.run_checkpoints import RunCheckpoints
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.run_logging import CsvSink, RunLogger, Sink, TensorboardSink
+from sorrel_recurrent_ppo.run_state import (
+    check_number_of_agents,
+    next_epoch,
+    put_back_run_state,
+    read_run_state,
+    restore_replacements,
+)
+from sorrel_recurrent_ppo.run_summary import (
+    RunSummary,
+    log_end,
+    log_start,
+    model_names,
+    summarise,
+)
 from sorrel_recurrent_ppo.side_by_side import training_threads
 from sorrel_recurrent_ppo.state_recording import StateSink
+from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = [
-    "RunSummary",
     "build_seeded",
     "resolve_config",
     "run_experiment",
@@ -40,26 +56,14 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class RunSummary:
-    """What a run came to.
-
-    Attributes:
-        n_epochs: Epochs that were run.
-        steps: Agent steps that were run.
-        seconds: Wall time of the epochs.
-        reward_start: Mean reward of an epoch in the first tenth of the run.
-        reward_end: Mean reward of an epoch in the last tenth.
-    """
-
-    n_epochs: int
-    steps: int
-    seconds: float
-    reward_start: float
-    reward_end: float
-
-
-def run_experiment(config: DictConfig, files: RunFiles, *, plain: bool = False) -> RunSummary:
+def run_experiment(
+    config: DictConfig,
+    files: RunFiles,
+    *,
+    plain: bool = False,
+    resume: bool = False,
+    command: str | None = None,
+) -> RunSummary:
     """Train the agents of one environment with Sorrel's own runner, leaving the run's files.
 
     Seeds the global random streams, since the process is the experiment's own.
@@ -68,21 +72,70 @@ def run_experiment(config: DictConfig, files: RunFiles, *, plain: bool = False) 
         config: The whole config, as ``configs/config.yaml`` composes it.
         files: Where the run's files go.
         plain: Show the progress as lines, on a terminal too.
+        resume: Go on with the run that is there, from where it was saved last, or from the start
+            if it never came to that; ``config`` is then the run's own.
+        command: The command that is run, for ``provenance.yaml``.
 
     Returns:
         The summary, which is logged as well.
 
     Raises:
         ConfigError: A key is missing or ill-valued, or the directory already holds a run.
+        CheckpointError: The run's state is damaged, or does not fit its environment.
+        RunStopped: A signal asked the run to stop; it is saved.
     """
     config = resolve_config(config)
-    if files.metrics.exists():
+    if files.metrics.exists() and not resume:
         raise ConfigError(
-            f"{files.directory} already holds a run; name another with hydra.run.dir=..."
+            f"{files.directory} already holds a run; name another with hydra.run.dir=..., or go on "
+            f"with it: {resume_command(files.directory)}"
         )
+    state = read_run_state(files) if resume else None
+    if state is not None and _is_complete(config, state, files):
+        return summarise(state["logger"])
     files.directory.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, files.config)
+    files.remove_unfinished()
+    if state is None:
+        _save_config(config, files)
     env = build_seeded(config)
+    population = _population(env, config)
+    if state is not None:
+        env.reset()  # some environments build their agents then
+        check_number_of_agents(env, state)
+    first_epoch = next_epoch(state)
+    note_session(files, config, population, first_epoch=first_epoch, command=command)
+    log_start(config, population, first_epoch)
+    with training_threads(env, population, config.threads), stop_requests() as stop:
+        summary = _run(env, population, files, state=state, plain=plain, stop=stop)
+    log_end(summary, files)
+    return summary
+
+
+def _save_config(config: DictConfig, files: RunFiles) -> None:
+    with written_whole(files.config) as unfinished:
+        OmegaConf.save(config, unfinished)
+
+
+def _is_complete(config: DictConfig, state: dict[str, Any], files: RunFiles) -> bool:
+    """Say whether a run has all its epochs already, which is told in the log.
+
+    Raises:
+        ConfigError: It has more.
+    """
+    done, last = state["epoch"], config.experiment.epochs
+    if done > last:
+        raise ConfigError(
+            f"experiment.epochs={last}, but the run in {files.directory} has come to epoch {done}"
+        )
+    if done == last:
+        log.info(
+            "The run in %s is complete, with its epochs 0 to %d; experiment.epochs=... extends it.",
+            *(files.directory, done),
+        )
+    return done == last
+
+
+def _population(env: Environment, config: DictConfig) -> Population:
     population = population_of(env)
     if population is None:
         chosen = OmegaConf.select(config, "model.type")
@@ -90,11 +143,7 @@ def run_experiment(config: DictConfig, files: RunFiles, *, plain: bool = False) 
             f"model.type={chosen} names no model.{did_you_mean(chosen, available_models())} "
             f"Available: {', '.join(available_models())}"
         )
-    _log_start(config, population)
-    with training_threads(env, population, config.threads):
-        summary = _run(env, population, files, plain=plain)
-    _log_end(summary, files)
-    return summary
+    return population
 
 
 def resolve_config(config: DictConfig) -> DictConfig:
@@ -109,6 +158,7 @@ def resolve_config(config: DictConfig) -> DictConfig:
         raise ConfigError(f"the config needs a value for {keys}; set it with {keys}=...")
     resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     assert isinstance(resolved, DictConfig)
+    resolved.pop("resume", None)  # not the run's, but this command's
     if resolved.seed is None:
         resolved.seed = fresh_seed()
     for key, least in [
@@ -122,6 +172,11 @@ def resolve_config(config: DictConfig) -> DictConfig:
         value = OmegaConf.select(resolved, key)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ConfigError(f"{key} must be a whole number, at least {least}; it is {value!r}")
+    period = resolved.get("checkpoint_period")
+    if period is not None and (type(period) is not int or period < 1):
+        raise ConfigError(
+            f"checkpoint_period must be a whole number, at least 1, or null; it is {period!r}"
+        )
     for key in ("quiet", "log_turns", "record_states"):
         value = OmegaConf.select(resolved, key, default=False)
         if not isinstance(value, bool):
@@ -153,84 +208,74 @@ def build_seeded(config: DictConfig) -> Environment:
     return env
 
 
-def _run(env: Environment, population: Population, files: RunFiles, *, plain: bool) -> RunSummary:
-    experiment, quiet = env.config.experiment, env.config.get("quiet", False)
-    animate = experiment.get("animate", False)
-    tensorboard = TensorboardLogger(experiment.epochs, files.tensorboard)
-    logger = RunLogger(
-        env,
+def _run(
+    env: Environment,
+    population: Population,
+    files: RunFiles,
+    *,
+    state: dict[str, Any] | None,
+    plain: bool,
+    stop: StopRequest,
+) -> RunSummary:
+    animate = env.config.experiment.get("animate", False)
+    first_epoch = next_epoch(state)
+    logger = _logger(env, population, files, first_epoch=first_epoch, plain=plain)
+    restore_replacements(files, state)
+    checkpoints = RunCheckpoints(
         population,
-        sinks=[
-            CsvSink(files),
-            TensorboardSink(tensorboard),
-            CheckpointSink(env, population, files),
-            *_state_sinks(env, population, files),
-            *progress_sinks(Console(), experiment.epochs, plain=plain, quiet=quiet),
-        ],
-        turn_logger=tensorboard if env.config.log_turns else None,
+        logger,
+        files,
+        period=_checkpoint_period(env.config),
+        last_epoch=env.config.experiment.epochs,
+        first_epoch=first_epoch,
+        stop=stop,
     )
-    started = time.perf_counter()
+    population.epoch_end_callbacks.append(checkpoints)
+
+    def put_back() -> None:
+        assert state is not None
+        put_back_run_state(env, population, logger, state)
+        _save_config(env.config, files)  # not before the state is known to fit
+
     try:
         if animate:  # Sorrel would say on the terminal that it makes the folder
             files.gifs.mkdir(parents=True, exist_ok=True)
-        env.run_experiment(animate=animate, logger=logger, output_dir=files.sorrel)
+        with passing_over(env, first_epoch, put_back):
+            env.run_experiment(animate=animate, logger=logger, output_dir=files.sorrel)
     finally:
+        population.epoch_end_callbacks.remove(checkpoints)
         logger.close()
         if files.sorrel.is_dir() and not any(files.sorrel.iterdir()):
             files.sorrel.rmdir()
         if logger.rewards:  # a run that was stopped leaves its curve too
-            title = f"{_model_names(population)} in {env.config.environment.name}"
+            title = f"{model_names(population)} in {env.config.environment.name}"
             plot_learning_curve(files, title)
-    rewards = np.array(logger.rewards, dtype=float)
-    return _summarise(rewards, logger.steps, time.perf_counter() - started)
+    return summarise(logger.state_dict())
 
 
-def _state_sinks(env: Environment, population: Population, files: RunFiles) -> list[Sink]:
-    if not env.config.get("record_states", False):
-        return []
-    return [StateSink(env, population, files, limit=env.config.record_states_limit)]
+def _checkpoint_period(config: DictConfig) -> int:
+    period = config.get("checkpoint_period")
+    return config.experiment.record_period if period is None else period
 
 
-def _summarise(rewards: np.ndarray, steps: int, seconds: float) -> RunSummary:
-    tenth = max(1, len(rewards) // 10)
-    return RunSummary(
-        n_epochs=len(rewards),
-        steps=steps,
-        seconds=seconds,
-        reward_start=float(rewards[:tenth].mean()),
-        reward_end=float(rewards[-tenth:].mean()),
-    )
-
-
-def _model_names(population: Population) -> str:
-    return ", ".join(dict.fromkeys(member.model_name for member in population.members))
-
-
-def _log_start(config: DictConfig, population: Population) -> None:
-    log.info(
-        "Training %d agents (%s) in %s, epochs 0 to %d of at most %d turns; seed %d, %d thread%s.",
-        len(population.members),
-        _model_names(population),
-        config.environment.name,
-        config.experiment.epochs,
-        config.experiment.max_turns,
-        config.seed,
-        config.threads,
-        "" if config.threads == 1 else "s",
-    )
-
-
-def _log_end(summary: RunSummary, files: RunFiles) -> None:
-    log.info(
-        "Ran %d epochs, %d agent steps, in %s: %.0f steps/s.",
-        summary.n_epochs,
-        summary.steps,
-        timedelta(seconds=round(summary.seconds)),
-        summary.steps / summary.seconds,
-    )
-    log.info(
-        "Reward per epoch: %.1f in the first tenth of the run, %.1f in the last.",
-        summary.reward_start,
-        summary.reward_end,
-    )
-    log.info("Files in %s: %s.", files.directory, ", ".join(files.present()))
+def _logger(
+    env: Environment, population: Population, files: RunFiles, *, first_epoch: int, plain: bool
+) -> RunLogger:
+    last_epoch, quiet = env.config.experiment.epochs, env.config.get("quiet", False)
+    again = files.tensorboard.is_dir()
+    tensorboard = TensorboardLogger(last_epoch, files.tensorboard)
+    sink = TensorboardSink(tensorboard)
+    if again and not env.config.log_turns:  # turns have other step numbers than epochs
+        sink.purge_from(first_epoch)
+    sinks: list[Sink] = [
+        CsvSink(files, n_agents=len(population.members), first_epoch=first_epoch),
+        sink,
+        *progress_sinks(Console(), last_epoch, plain=plain, quiet=quiet),
+    ]
+    if env.config.get("record_states"):
+        limit = env.config.record_states_limit
+        sinks.append(StateSink(env, population, files, limit=limit))
+    turn_logger = tensorboard if env.config.log_turns else None
+    logger = RunLogger(env, population, sinks, turn_logger=turn_logger)
+    logger.pass_over(first_epoch)
+    return logger

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -15,14 +17,26 @@ from omegaconf.errors import OmegaConfBaseException
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.console_log import warnings_only
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+from sorrel_recurrent_ppo.interruption import RunStopped
+from sorrel_recurrent_ppo.resumed_config import (
+    command_of,
+    continued_config,
+    hydra_arguments,
+    resume_command,
+)
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.sweep_jobs import failing_alone
 
 __all__ = ["main", "run_job"]
 
+INTERRUPTED = 130  # what a shell makes of an interrupted program
+
+log = logging.getLogger(__name__)
+
 
 def main() -> None:
     """Run the application on the arguments in ``sys.argv``."""
+    sys.argv[1:] = hydra_arguments(sys.argv[1:])
     # The path is absolute, since a wheel and a checkout keep the configs in different places.
     application = hydra.main(
         version_base="1.3", config_path=str(config_dir()), config_name="config"
@@ -43,18 +57,37 @@ def run_job(config: DictConfig) -> float:
 
     Raises:
         CompactHydraException: The user's config is at fault; Hydra shows it without a traceback.
+        SystemExit: The run was interrupted.
     """
     # Imports PyTorch and Sorrel, which --help and --cfg do without.
     from sorrel_recurrent_ppo.experiment import run_experiment
 
     hydra_config = HydraConfig.get()
+    files = RunFiles(Path(hydra_config.runtime.output_dir))
+    overrides, resume = hydra_config.overrides.task, config.resume is not None
     try:
-        with warnings_only() if config.quiet else nullcontext():
+        if resume:
+            files = RunFiles(Path(config.resume))
+            config = continued_config(config, overrides, hydra_config.runtime.choices)
+        with warnings_only() if config.get("quiet", False) else nullcontext():
             summary = run_experiment(
                 config,
-                RunFiles(Path(hydra_config.runtime.output_dir)),
+                files,
                 plain=hydra_config.mode is RunMode.MULTIRUN,
+                resume=resume,
+                command=command_of(overrides, files.directory if resume else None),
             )
     except (ConfigError, CheckpointError, OmegaConfBaseException) as error:
         raise CompactHydraException(str(error)) from error
+    except KeyboardInterrupt as interruption:
+        _tell_how_to_go_on(files, interruption)
+        raise SystemExit(INTERRUPTED) from None
     return summary.reward_end
+
+
+def _tell_how_to_go_on(files: RunFiles, interruption: KeyboardInterrupt) -> None:
+    if isinstance(interruption, RunStopped):
+        told = f"Stopped after epoch {interruption.epoch}, which is saved."
+    else:
+        told = "Stopped at once; the epochs since the last checkpoint will be run again."
+    log.warning("%s To go on: %s", told, resume_command(files.directory))

@@ -24,6 +24,16 @@ class RunFiles:
         return self.directory / "config.yaml"
 
     @property
+    def provenance(self) -> Path:
+        """The commands, seeds and versions that it was run with."""
+        return self.directory / "provenance.yaml"
+
+    @property
+    def run_state(self) -> Path:
+        """All that is needed to go on with the run."""
+        return self.directory / "run_state.pt"
+
+    @property
     def metrics(self) -> Path:
         """One row per epoch."""
         return self.directory / "metrics.csv"
@@ -73,6 +83,10 @@ class RunFiles:
         """Pictures of what was recorded."""
         return self.directory / "inspect"
 
+    def agent_view(self, agent_name: str, epoch: int) -> Path:
+        """Return the GIF of what an agent saw and kept in mind in an epoch."""
+        return self.inspection / f"agent{agent_name}_epoch{epoch}_view.gif"
+
     def recorded_states(self, agent_name: str) -> Path:
         """Return the file of an agent's recorded steps, by its lasting name."""
         return self.recorded / f"{agent_name}.npz"
@@ -80,6 +94,13 @@ class RunFiles:
     def checkpoint(self, agent_name: str) -> Path:
         """Return the checkpoint file of an agent, by its lasting name."""
         return self.checkpoints / f"{agent_name}.pt"
+
+    def remove_unfinished(self) -> None:
+        """Remove what a killed process has left of files that it was writing."""
+        for folder in (self.directory, self.checkpoints):
+            for pattern in (".*.unfinished*", ".*.pt.*"):
+                for path in folder.glob(pattern):
+                    path.unlink(missing_ok=True)
 
     def present(self) -> list[str]:
         """Return the names of those of the files and folders that are there."""

@@ -11,8 +11,10 @@ import numpy as np
 from sorrel.environment import Environment
 from sorrel.utils.logging import Logger, TensorboardLogger
 from sorrel.utils.turn_stats import TurnStats
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
 from sorrel_recurrent_ppo.csv_table import CsvTable
+from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.population import Population
 from sorrel_recurrent_ppo.run_files import RunFiles
 
@@ -125,6 +127,9 @@ class RunLogger(Logger):
     ) -> None:
         super().__init__(env.config.experiment.epochs)
         self.steps = 0
+        self.turns = 0
+        self.seconds = 0.0
+        self._first_epoch = 0
         self._env = env
         self._population = population
         self._sinks = sinks
@@ -144,10 +149,13 @@ class RunLogger(Logger):
         epsilon: float = 0,
         **kwargs: Any,
     ) -> None:
-        """Record an epoch that Sorrel's runner has finished."""
+        """Record an epoch that Sorrel's runner has finished, or passed over to go on later."""
+        if epoch < self._first_epoch:
+            return
         super().record_epoch(epoch, loss, reward, epsilon, **kwargs)
         now = time.perf_counter()
         epoch_steps = self._env.turn * len(self._env.agents)
+        self.turns += self._env.turn
         self.steps += epoch_steps
         record = EpochRecord(
             epoch=epoch,
@@ -161,8 +169,30 @@ class RunLogger(Logger):
             agents=self._agent_records(),
         )
         self._epoch_started = now
+        self.seconds += record.seconds
         for sink in self._sinks:
             sink.write(record)
+
+    def pass_over(self, n_epochs: int) -> None:
+        """Leave out the first epochs, which an earlier process has recorded."""
+        self._first_epoch = n_epochs
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what it has counted and collected, as plain values."""
+        return {
+            "steps": self.steps,
+            "turns": self.turns,
+            "seconds": self.seconds,
+            "rewards": [float(reward) for reward in self.rewards],
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on counting from what :meth:`state_dict` returned; the next epoch begins now."""
+        self.steps, self.turns, self.seconds = saved["steps"], saved["turns"], saved["seconds"]
+        if isinstance(self._turn_logger, TensorboardLogger):
+            self._turn_logger._global_step = self.turns
+        self.rewards = list(saved["rewards"])
+        self._epoch_started = time.perf_counter()
 
     def close(self) -> None:
         """Close every sink."""
@@ -188,13 +218,32 @@ class RunLogger(Logger):
 
 
 class CsvSink:
-    """Writes ``metrics.csv``, a row per epoch, and ``agents.csv``, a row per epoch and agent."""
+    """Writes ``metrics.csv``, a row per epoch, and ``agents.csv``, a row per epoch and agent.
 
-    def __init__(self, files: RunFiles) -> None:
+    Args:
+        files: The run's files.
+        n_agents: Agents of the environment.
+        first_epoch: The epoch that the run goes on with: the rows before it are kept.
+
+    Raises:
+        CheckpointError: Such rows are missing.
+    """
+
+    def __init__(self, files: RunFiles, *, n_agents: int = 0, first_epoch: int = 0) -> None:
         self._metrics = CsvTable(
-            files.metrics, ["epoch", "reward", "loss", "epsilon", "steps", "seconds"]
+            files.metrics,
+            ["epoch", "reward", "loss", "epsilon", "steps", "seconds"],
+            n_kept=first_epoch,
         )
-        self._agents = CsvTable(files.agents, ["epoch", "agent", "index", "model", "reward"])
+        try:
+            self._agents = CsvTable(
+                files.agents,
+                ["epoch", "agent", "index", "model", "reward"],
+                n_kept=first_epoch * n_agents,
+            )
+        except CheckpointError:
+            self._metrics.close()
+            raise
 
     def write(self, record: EpochRecord) -> None:
         """Append the epoch's rows."""
@@ -232,6 +281,11 @@ class TensorboardSink:
 
     def __init__(self, logger: TensorboardLogger) -> None:
         self._logger = logger
+
+    def purge_from(self, epoch: int) -> None:
+        """Let TensorBoard forget what an earlier process wrote of this epoch and later ones."""
+        restart = Event(session_log=SessionLog(status=SessionLog.START))
+        self._logger.writer._get_file_writer().add_event(restart, step=epoch)
 
     def write(self, record: EpochRecord) -> None:
         """Write the epoch's scalars."""

@@ -1,0 +1,98 @@
+"""Where a run comes from: the command, the seeds and the software, in ``provenance.yaml``."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from sorrel_recurrent_ppo.population import Population
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.whole_files import written_whole
+
+__all__ = ["current_versions", "note_session"]
+
+log = logging.getLogger(__name__)
+
+# The packages that a run's numbers depend on.
+PACKAGES = ("sorrel-recurrent-ppo", "sorrel", "numpy", "hydra-core", "omegaconf")
+
+
+def current_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a run depends on."""
+    # PyTorch's own version also tells what it was built for, such as CUDA.
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:  # used from a checkout without being installed
+            versions[package] = "not installed"
+    return versions
+
+
+def note_session(
+    files: RunFiles,
+    config: DictConfig,
+    population: Population,
+    *,
+    first_epoch: int,
+    command: str | None,
+) -> None:
+    """Write down that a run begins, or goes on, and warn if it goes on with other software.
+
+    Args:
+        files: The run's files.
+        config: Its config.
+        population: The members with which the run as a whole begins.
+        first_epoch: The epoch from which it goes.
+        command: What it was started with; ``None`` if not by a command.
+    """
+    session = {
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "first_epoch": first_epoch,
+        "command": command,
+        "versions": current_versions(),
+        "platform": platform.platform(),
+    }
+    content = _read(files)
+    if content is None:
+        agents = [
+            {"name": member.name, "model": member.model_name, "seed": member.seed}
+            for member in population.members
+        ]
+        content = {"seed": config.seed, "agents": agents, "sessions": []}
+    elif first_epoch:
+        _warn_of_differences(content["sessions"][-1]["versions"], session["versions"])
+    content["sessions"].append(session)
+    with written_whole(files.provenance) as unfinished:
+        OmegaConf.save(OmegaConf.create(content), unfinished)
+
+
+def _read(files: RunFiles) -> dict[str, Any] | None:
+    """Return what is written already; nothing where an older version of the package wrote none."""
+    if not files.provenance.exists():
+        return None
+    content = OmegaConf.to_container(OmegaConf.load(files.provenance))
+    if not isinstance(content, dict) or not content.get("sessions"):
+        return None
+    return {str(key): value for key, value in content.items()}
+
+
+def _warn_of_differences(before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    changed = [
+        f"{name} {before.get(name, 'unknown')} -> {now.get(name, 'unknown')}"
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    ]
+    if changed:
+        log.warning(
+            "This run goes on with other software than before, so it may differ from one that was "
+            "never stopped: %s",
+            ", ".join(changed),
+        )

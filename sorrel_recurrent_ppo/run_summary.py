@@ -1,0 +1,89 @@
+"""What is told of a run when it begins and when it ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from sorrel_recurrent_ppo.population import Population
+from sorrel_recurrent_ppo.run_files import RunFiles
+
+__all__ = ["RunSummary", "log_end", "log_start", "model_names", "summarise"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run came to, all its sessions together.
+
+    Attributes:
+        n_epochs: Epochs that were run.
+        steps: Agent steps that were run.
+        seconds: Wall time of the epochs.
+        reward_start: Mean reward of an epoch in the first tenth of the run.
+        reward_end: Mean reward of an epoch in the last tenth.
+    """
+
+    n_epochs: int
+    steps: int
+    seconds: float
+    reward_start: float
+    reward_end: float
+
+
+def summarise(logged: Mapping[str, Any]) -> RunSummary:
+    """Return the summary of what a run's logger has counted (its ``state_dict``)."""
+    rewards = np.array(logged["rewards"], dtype=float)
+    tenth = max(1, len(rewards) // 10)
+    return RunSummary(
+        n_epochs=len(rewards),
+        steps=logged["steps"],
+        seconds=logged["seconds"],
+        reward_start=float(rewards[:tenth].mean()),
+        reward_end=float(rewards[-tenth:].mean()),
+    )
+
+
+def model_names(population: Population) -> str:
+    """Return the names of the models in a population, each once."""
+    return ", ".join(dict.fromkeys(member.model_name for member in population.members))
+
+
+def log_start(config: DictConfig, population: Population, first_epoch: int) -> None:
+    """Tell what is about to be run."""
+    log.info(
+        "Training %d agents (%s) in %s, epochs %d to %d of at most %d turns; seed %d, %d thread%s.",
+        len(population.members),
+        model_names(population),
+        config.environment.name,
+        first_epoch,
+        config.experiment.epochs,
+        config.experiment.max_turns,
+        config.seed,
+        config.threads,
+        "" if config.threads == 1 else "s",
+    )
+
+
+def log_end(summary: RunSummary, files: RunFiles) -> None:
+    """Tell what a run came to and where its files are."""
+    log.info(
+        "Ran %d epochs, %d agent steps, in %s: %.0f steps/s.",
+        summary.n_epochs,
+        summary.steps,
+        timedelta(seconds=round(summary.seconds)),
+        summary.steps / summary.seconds,
+    )
+    log.info(
+        "Reward per epoch: %.1f in the first tenth of the run, %.1f in the last.",
+        summary.reward_start,
+        summary.reward_end,
+    )
+    log.info("Files in %s: %s.", files.directory, ", ".join(files.present()))
