@@ -210,14 +210,10 @@ class RecurrentPPO(PyTorchModel):
         """Follow ``to(device)``: the optimizer's state goes with the parameters.
 
         Raises:
-            ConfigError: The model would be left without numbers, or with others than float32.
+            ConfigError: The device ``meta`` holds no numbers.
         """
-        like = fn(torch.empty(0))
-        if like.device.type == "meta" or like.dtype != torch.float32:
-            raise ConfigError(
-                f"{self._who} computes in float32 on a device that holds data, not in {like.dtype} "
-                f"on device '{like.device}'"
-            )
+        if fn(torch.empty(0)).device.type == "meta":
+            raise ConfigError(f"{self._who} cannot go to device 'meta', which holds no numbers")
         super()._apply(fn, recurse)
         self.device = next(self.parameters()).device
         self.optimizer.load_state_dict(self.optimizer.state_dict())
@@ -324,9 +320,16 @@ class RecurrentPPO(PyTorchModel):
         return self.training and self._rollout.size >= self.settings.rollout_length
 
     def learn(self) -> float:
-        """Update on the steps there are, and clear them; returns the mean loss (0.0 for none)."""
+        """Update on the steps there are, and clear them; returns the mean loss (0.0 for none).
+
+        Raises:
+            TypeError: The weights are not in single precision.
+        """
         if not self._rollout.size:
             return 0.0
+        dtype = next(self.parameters()).dtype
+        if dtype != torch.float32:
+            raise TypeError(f"{self._who} learns in torch.float32 only, and has been made {dtype}")
         settings, progress = self.settings, self.num_timesteps
         arrays = self._rollout.arrays()
         n_episodes = max(1, int(arrays.episode_ends.sum()))

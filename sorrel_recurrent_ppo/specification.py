@@ -46,7 +46,7 @@ class _SpecificationNames(_Model):
             ValueError: It has another shape or is not finite.
         """
         lstm = self.policy.core.cell == "lstm"
-        parts = state if isinstance(state, tuple) and lstm else (state,)
+        parts: tuple[Any, ...] = state if isinstance(state, tuple) and lstm else (state,)
         if not all(isinstance(part, Tensor) for part in parts):
             expected_type = "a pair of tensors" if lstm else "a tensor"
             raise TypeError(
@@ -270,7 +270,7 @@ class SingleHeadNames(_SpecificationNames):
         log_probs = np.zeros(len(self.action_dims), np.float32)
         log_probs[0] = log_prob
         choices = tuple(int(choice) for choice in branches)
-        self._store(state, hidden, choices, log_probs, val, (reward, done))
+        self._store(state, hidden, choices, log_probs.tolist(), val, (reward, done))
 
     def _prepare_batch(self) -> tuple[Tensor, ...]:
         """Return ``states, h_states, c_states, actions, old_log_probs, vals, rewards, dones``."""
@@ -345,7 +345,7 @@ class DualHeadNames(_SpecificationNames):
     ) -> None:
         """Store a transition: ``action`` is ``(move, vote)``, ``probs`` their log-probabilities."""
         log_probs = np.array(probs, np.float32)
-        self._store(state, hidden, tuple(action), log_probs, val, (reward, done))
+        self._store(state, hidden, tuple(action), log_probs.tolist(), val, (reward, done))
 
     def _prepare_batch(self) -> tuple[Tensor, ...]:
         """Return ``states, h_states, actions_move, actions_vote, ..., vals, rewards, dones``.

@@ -115,14 +115,15 @@ def test_every_number_of_a_picture_and_its_scalars_can_change_the_policy(
 
 
 @both
-def test_a_model_stays_in_single_precision_where_there_is_data(name):
+def test_a_model_is_not_sent_where_there_are_no_numbers(name):
     model, twin = small_model(name), small_model(name)
     model.agent_name = "agent 5"
-    for change in (model.half, model.double, lambda: model.to("meta")):
-        with pytest.raises(ConfigError, match=r"^agent 5 computes in float32"):
-            change()
+    with pytest.raises(ConfigError, match=r"^agent 5 cannot go to device 'meta'"):
+        model.to("meta")
     assert play(model.float().cpu(), 29) == play(twin, 29)
-    assert model.train_step() == twin.train_step()
+    with pytest.raises(TypeError, match=r"^agent 5 learns in torch.float32 only"):
+        model.half().train_step()
+    assert len(model.memory) == 29
 
 
 # --- acting ---
