@@ -90,4 +90,7 @@ def _tell_how_to_go_on(files: RunFiles, interruption: KeyboardInterrupt) -> None
         told = f"Stopped after epoch {interruption.epoch}, which is saved."
     else:
         told = "Stopped at once; the epochs since the last checkpoint will be run again."
-    log.warning("%s To go on: %s", told, resume_command(files.directory))
+    directory, here = files.directory.resolve(), Path.cwd()
+    if directory.is_relative_to(here):
+        directory = directory.relative_to(here)
+    log.warning("%s To go on: %s", told, resume_command(directory))

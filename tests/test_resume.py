@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from small_runs import run, small_config, without_times
 from sorrel.environment import Environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sorrel_recurrent_ppo import experiment
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+from sorrel_recurrent_ppo.resumed_config import continued_config, hydra_arguments
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.run_state import read_run_state
 
@@ -76,7 +77,7 @@ def start(directory, config):
 
 def resume(files, *changes):
     config = OmegaConf.merge(OmegaConf.load(files.config), OmegaConf.from_dotlist(list(changes)))
-    assert OmegaConf.is_dict(config)
+    assert isinstance(config, DictConfig)
     return experiment.run_experiment(config, files, resume=True)
 
 
@@ -260,3 +261,44 @@ def test_a_checkpoint_period_of_its_own(tmp_path):
     assert state["epoch"] == LAST
     with pytest.raises(ConfigError, match="checkpoint_period must be a whole number"):
         start(tmp_path / "other", config_of("gru in tag", "checkpoint_period=0"))
+
+
+class TestOnTheCommandLine:
+    @pytest.fixture
+    def directory(self, tmp_path):
+        files, _ = run(tmp_path / "run")
+        (files.directory / ".hydra").mkdir()
+        own = ["seed=5", "model.lstm_ppo.hidden_size=8"]
+        OmegaConf.save(OmegaConf.create(own), files.directory / ".hydra" / "overrides.yaml")
+        choices = {"hydra": {"runtime": {"choices": {"model": "lstm_ppo"}}}}
+        OmegaConf.save(OmegaConf.create(choices), files.directory / ".hydra" / "hydra.yaml")
+        return files.directory
+
+    def test_hydra_works_in_the_runs_directory_with_its_overrides(self, directory):
+        arguments = hydra_arguments([f"resume={directory}", "experiment.epochs=9", "seed=6"])
+        assert arguments == [
+            *("model.lstm_ppo.hidden_size=8", "experiment.epochs=9", "seed=6"),
+            *(f"resume='{directory}'", f"hydra.run.dir='{directory}'", "hydra.output_subdir=null"),
+        ]
+        assert hydra_arguments(["resume=null", "seed=6"]) == ["resume=null", "seed=6"]
+
+    def test_contradictions_are_refused_by_name(self, directory):
+        composed = small_config("treasurehunt", "lstm_ppo", "seed=6", "experiment.epochs=9")
+        composed.resume = str(directory)
+        given = ["seed=5", "seed=6", "experiment.epochs=9", "world.gem_value=10"]
+        with pytest.raises(ConfigError, match=r"seed=6 \(the run has 5\)\. These may") as refused:
+            continued_config(composed, given, ["model"])
+        assert "gem_value" not in str(refused.value)
+        config = continued_config(composed, given[2:], ["model"])
+        assert (config.seed, config.experiment.epochs) == (5, 9)
+
+    def test_another_model_is_refused_before_the_config_is_composed(self, directory):
+        with pytest.raises(ConfigError, match=r"model=gru_ppo \(the run has lstm_ppo\)"):
+            hydra_arguments([f"resume={directory}", "model=gru_ppo"])
+        hydra_arguments([f"resume={directory}", "model=lstm_ppo"])
+
+    def test_no_run_and_several_jobs_are_refused(self, directory, tmp_path):
+        with pytest.raises(ConfigError, match=r"there is no run, since it has no config\.yaml"):
+            hydra_arguments([f"resume={tmp_path / 'nowhere'}"])
+        with pytest.raises(ConfigError, match="leave out -m"):
+            hydra_arguments(["-m", f"resume={directory}"])
