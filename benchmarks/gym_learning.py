@@ -33,7 +33,10 @@ OURS: dict[str, type[RecurrentPPO]] = {
 def _our_settings() -> dict[str, Any]:
     """Return our packaged settings under sb3-contrib's names."""
     ours = model_defaults("lstm_ppo")
-    same = ("learning_rate", "n_epochs", "batch_size", "gamma", "gae_lambda", "clip_range")
+    same = (
+        *("learning_rate", "n_epochs", "batch_size", "gamma", "gae_lambda", "clip_range"),
+        "target_kl",
+    )
     return {
         **{name: ours[name] for name in (*same, "max_grad_norm", "normalize_advantage")},
         "n_steps": ours["rollout_length"],

@@ -50,6 +50,7 @@ class Workload:
 
 # sequence_length = EPOCH_TURNS: back-propagation through the whole episode.
 _UPDATE = {
+    "target_kl": None,  # every contestant makes all passes
     "rollout_length": 1_000,
     "n_epochs": 4,
     "batch_size": 256,
