@@ -95,6 +95,12 @@ def _evaluate(arguments: Sequence[str]) -> None:
     evaluate.main(arguments)
 
 
+def _inspect(arguments: Sequence[str]) -> None:
+    from sorrel_recurrent_ppo import inspect_states
+
+    inspect_states.main(arguments)
+
+
 def _models(arguments: Sequence[str]) -> None:
     from sorrel_recurrent_ppo.registry import available_models
 
@@ -110,5 +116,6 @@ COMMANDS = {
         "compare runs: interquartile means over seeds, as a table and a picture", _compare
     ),
     "evaluate": Command("play the saved agents of a run without training them", _evaluate),
+    "inspect": Command("draw what the agents of a run keep in mind", _inspect),
     "models": Command("list the models that can be chosen", _models),
 }

@@ -88,8 +88,10 @@ class _Recording:
             np.array([np.sum(step.log_probs) for step in steps], np.float32),
             hidden,
         )
-        arrays = dict(zip(PER_STEP, columns, strict=True))
-        return arrays | {CELL_STATES: cell[0]} if cell else arrays
+        arrays: dict[str, np.ndarray] = dict(zip(PER_STEP, columns, strict=True))
+        if cell:
+            arrays[CELL_STATES] = cell[0]
+        return arrays
 
     def __len__(self) -> int:
         return len(self._steps)
