@@ -150,10 +150,10 @@ def read_observation(state: Any, size: int, who: str) -> np.ndarray:
         raise ValueError(
             f"{who}: the observation has shape {list(numbers.shape)}, expected {size} values"
         )
-    with np.errstate(over="ignore"):  # what is too large is told below
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is told below
         flat = np.array(numbers, dtype=np.float32).reshape(-1)
-    finite = np.isfinite(flat)
-    if not finite.all():
+        squares = flat.dot(flat)  # one cheap product; too large for some finite values
+    if not math.isfinite(squares) and not (finite := np.isfinite(flat)).all():
         at = int(np.flatnonzero(~finite)[0])
         raise ValueError(
             f"{who}: the observation is {numbers.reshape(-1)[at]} at position {at} of {size}, "
