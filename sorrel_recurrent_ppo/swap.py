@@ -12,12 +12,14 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 from sorrel.agents import Agent
 from sorrel.environment import Environment
 from sorrel.models import BaseModel
@@ -92,9 +94,22 @@ def _wrapped(original: Callable[..., None]) -> Callable[..., None]:
     def __init__(env: Environment, *args: Any, **kwargs: Any) -> None:
         original(env, *args, **kwargs)
         if _hook.active:
-            _honour_config(env)
+            with _naming_unresolved_keys():
+                _honour_config(env)
 
     return __init__
+
+
+@contextmanager
+def _naming_unresolved_keys() -> Iterator[None]:
+    """Let a config that refers to what it does not have be told like its other faults."""
+    try:
+        yield
+    except InterpolationResolutionError as error:
+        told = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"the config key '{error.full_key}' cannot be resolved: {told}"
+        ) from error
 
 
 def _honour_config(env: Environment) -> None:

@@ -155,6 +155,13 @@ class TestSorrelsExamples:
         assert models(env)[0].layout.n_scalars == 12
 
 
+@pytest.mark.parametrize("key", ["model.type", "model.lstm_ppo.hidden_size", "replacement"])
+def test_a_key_that_cannot_be_resolved_is_named(key, swapped):
+    overrides = ["model.type=lstm_ppo", f"{key}=${{nowhere}}"]
+    with pytest.raises(ConfigError, match=rf"the config key '{key}' cannot be resolved: .*nowhere"):
+        example("treasurehunt", *overrides)
+
+
 class TestUnmanagedEnvironments:
     @pytest.mark.parametrize(
         ("name", "overrides"),
