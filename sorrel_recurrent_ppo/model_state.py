@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from sorrel_recurrent_ppo.errors import NumericalError
 from sorrel_recurrent_ppo.randomness import generator_from_state
 from sorrel_recurrent_ppo.reward_scaling import ReturnScale
 
 if TYPE_CHECKING:
     from sorrel_recurrent_ppo.models import RecurrentPPO
 
-__all__ = ["load_training_state", "training_state"]
+__all__ = ["load_training_state", "training_state", "undone_if_not_finite"]
 
 
 def training_state(model: RecurrentPPO) -> dict[str, Any]:
@@ -46,7 +49,8 @@ def load_training_state(model: RecurrentPPO, state: dict[str, Any]) -> None:
     Raises:
         ValueError: The state is of another model or shape, or damaged; the model is then as it was.
     """
-    if state.get("identity") != _identity(model):
+    # By their texts: a damaged one may hold what cannot be compared.
+    if repr(state.get("identity")) != repr(_identity(model)):
         raise ValueError(
             f"is of another model: it has {state.get('identity')}, this model {_identity(model)}"
         )
@@ -57,6 +61,30 @@ def load_training_state(model: RecurrentPPO, state: dict[str, Any]) -> None:
         _load(model, own)
         model.rollout.pending = pending
         raise ValueError(f"is damaged: {error!r}") from error
+
+
+@contextmanager
+def undone_if_not_finite(model: RecurrentPPO) -> Iterator[None]:
+    """Give a model back what an update has spoilt if the block raises NumericalError.
+
+    Raises:
+        NumericalError: As the block's, with the agent and the update named.
+    """
+    weights = {key: value.clone() for key, value in model.policy.state_dict().items()}
+    moments, scale = _cloned(model.optimizer.state_dict()), replace(model.return_scale)
+    shuffling = model.learner.rng.bit_generator.state
+    try:
+        # What becomes too large is found among the terms of the loss.
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except NumericalError as error:
+        model.policy.load_state_dict(weights)
+        model.optimizer.load_state_dict(moments)
+        model.return_scale = scale
+        model.learner.rng.bit_generator.state = shuffling
+        raise NumericalError(
+            f"{model.label}: update {model.n_updates + 1} was undone: {error}", model.agent_name
+        ) from error
 
 
 def _identity(model: RecurrentPPO) -> dict[str, Any]:

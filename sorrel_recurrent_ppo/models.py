@@ -17,9 +17,13 @@ from sorrel_recurrent_ppo.actions import flatten_action, split_actions, validate
 from sorrel_recurrent_ppo.checkpoint import read_checkpoint, write_checkpoint
 from sorrel_recurrent_ppo.checks import check_integer, check_number
 from sorrel_recurrent_ppo.config_files import model_defaults
-from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
 from sorrel_recurrent_ppo.inference import PolicyStep, sample_branches
-from sorrel_recurrent_ppo.model_state import load_training_state, training_state
+from sorrel_recurrent_ppo.model_state import (
+    load_training_state,
+    training_state,
+    undone_if_not_finite,
+)
 from sorrel_recurrent_ppo.observations import (
     observation_layout,
     observation_shape,
@@ -174,6 +178,11 @@ class RecurrentPPO(PyTorchModel):
         self._rollout.owner = self._evaluation_record.owner = self._who
 
     @property
+    def label(self) -> str:
+        """The agent's name, or what stands for it in messages."""
+        return self._who
+
+    @property
     def memory(self) -> Rollout:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The rollout; in evaluation a record of the running epoch that is never learned from."""
         return self._rollout if self.training else self._evaluation_record
@@ -234,7 +243,7 @@ class RecurrentPPO(PyTorchModel):
         Raises:
             RuntimeError: The reward of the previous action has not arrived.
             TypeError, ValueError: The observation is unfit.
-            FloatingPointError: The network's output is not finite.
+            NumericalError: The network's output is not finite.
         """
         rollout = self.memory
         if rollout.pending is not None:
@@ -251,7 +260,7 @@ class RecurrentPPO(PyTorchModel):
         inputs = np.concatenate((obs, context)) if self._context_size else obs
         logits, value, next_row = self._step(inputs, row)
         if not math.isfinite(value + sum(logits.tolist())):
-            raise FloatingPointError(f"{self._who}: the policy's output is not finite")
+            raise NumericalError(f"{self._who}: the policy's output is not finite", self.agent_name)
         branches, log_probs = sample_branches(
             logits,
             self.action_dims,
@@ -323,6 +332,8 @@ class RecurrentPPO(PyTorchModel):
         """Update on the steps there are, and clear them; returns the mean loss (0.0 for none).
 
         Raises:
+            NumericalError: A loss, a gradient or a weight is not finite; the model is then as it
+                was before the update, with the steps that led to it.
             TypeError: The weights are not in single precision.
         """
         if not self._rollout.size:
@@ -330,6 +341,14 @@ class RecurrentPPO(PyTorchModel):
         dtype = next(self.parameters()).dtype
         if dtype != torch.float32:
             raise TypeError(f"{self._who} learns in torch.float32 only, and has been made {dtype}")
+        with undone_if_not_finite(self):
+            metrics = self._update()
+        self.clear_memory()
+        self.n_updates += 1
+        self.diagnostics = {**metrics, "train/n_updates": float(self.n_updates)}
+        return metrics["train/loss"]
+
+    def _update(self) -> dict[str, float]:
         settings, progress = self.settings, self.num_timesteps
         arrays = self._rollout.arrays()
         n_episodes = max(1, int(arrays.episode_ends.sum()))
@@ -351,14 +370,7 @@ class RecurrentPPO(PyTorchModel):
                 progress / settings.entropy_decay_steps,
             ),
         )
-        self.clear_memory()
-        self.n_updates += 1
-        self.diagnostics = {
-            **metrics,
-            "train/n_updates": float(self.n_updates),
-            "rollout/ep_rew_mean": episode_reward,
-        }
-        return metrics["train/loss"]
+        return {**metrics, "rollout/ep_rew_mean": episode_reward}
 
     def clear_memory(self) -> None:
         """Forget the collected steps; the recurrent state and the place in the episode stay."""

@@ -7,6 +7,7 @@ Schulman et al., "Proximal Policy Optimization Algorithms", 2017 (arXiv:1707.063
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sorrel_recurrent_ppo.actions import split_actions
+from sorrel_recurrent_ppo.errors import NumericalError
 from sorrel_recurrent_ppo.policy import RecurrentPolicy
 from sorrel_recurrent_ppo.rollout import RolloutArrays
 from sorrel_recurrent_ppo.sequences import (
@@ -181,6 +183,10 @@ class PPOLearner:
 
         Returns:
             Means over the update's minibatches, under Stable-Baselines3's names.
+
+        Raises:
+            NumericalError: A loss, a gradient or a weight is not finite; the weights and the
+                optimizer's state are then spoilt.
         """
         self._follow_replaced_weights()
         for group in self.optimizer.param_groups:
@@ -196,7 +202,13 @@ class PPOLearner:
                 rows.append(self._minibatch_step(batch, grid, state_rows, entropy_coef))
             if self._diverged(rows[first:]):
                 break
-        means = dict(zip(_MINIBATCH_METRICS, torch.stack(rows).mean(dim=0).tolist(), strict=True))
+        table = torch.stack(rows).tolist()  # the one look at the device's numbers
+        self._check_finite(table)
+        columns = zip(*table, strict=True)
+        means = {
+            name: sum(column) / len(column)
+            for name, column in zip(_MINIBATCH_METRICS, columns, strict=True)
+        }
         means["train/explained_variance"] = explained_variance(rollout.values, returns)
         means["train/learning_rate"] = learning_rate
         means["train/entropy_coef"] = entropy_coef
@@ -306,6 +318,16 @@ class PPOLearner:
                 (loss, policy_loss, critic_loss, entropy_loss, approx_kl, clipped, grad_norm)
             )
 
+    def _check_finite(self, table: list[list[float]]) -> None:
+        """Raise NumericalError for the first term of the first minibatch that is not finite."""
+        for number, row in enumerate(table):
+            terms = dict(zip(_MINIBATCH_METRICS, row, strict=True))
+            for name in _FINITE_TERMS:
+                if not math.isfinite(terms[name]):
+                    raise NumericalError(f"{name} is {terms[name]} in minibatch {number}")
+        if not all(bool(weight.isfinite().all()) for weight in self.policy.parameters()):
+            raise NumericalError("a weight is not finite after the last minibatch")
+
     def _diverged(self, rows: list[Tensor]) -> bool:
         """Whether a pass moved the policy further than ``target_kl`` (SB3's factor 1.5)."""
         target = self.settings.target_kl
@@ -322,5 +344,14 @@ _MINIBATCH_METRICS: tuple[str, ...] = (
     "train/entropy_loss",
     "train/approx_kl",
     "train/clip_fraction",
+    "train/grad_norm",
+)
+
+# The terms before their sum, so that the one at fault is named.
+_FINITE_TERMS = (
+    "train/policy_gradient_loss",
+    "train/value_loss",
+    "train/entropy_loss",
+    "train/loss",
     "train/grad_norm",
 )

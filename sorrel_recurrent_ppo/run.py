@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.console_log import warnings_only
-from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
 from sorrel_recurrent_ppo.interruption import RunStopped
 from sorrel_recurrent_ppo.resumed_config import (
     command_of,
@@ -77,7 +77,7 @@ def run_job(config: DictConfig) -> float:
                 resume=resume,
                 command=command_of(overrides, files.directory if resume else None),
             )
-    except (ConfigError, CheckpointError, OmegaConfBaseException) as error:
+    except (ConfigError, CheckpointError, NumericalError, OmegaConfBaseException) as error:
         raise CompactHydraException(str(error)) from error
     except KeyboardInterrupt as interruption:
         _tell_how_to_go_on(files, interruption)

@@ -1,0 +1,85 @@
+"""A long run of a small world: memory, speed, open files and threads at intervals, and a verdict.
+
+python benchmarks/soak.py --epochs 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import torch
+from hydra import compose, initialize_config_dir
+from sorrel.environment import Environment
+
+from sorrel_recurrent_ppo import experiment
+from sorrel_recurrent_ppo.config_files import config_dir
+from sorrel_recurrent_ppo.run_files import RunFiles
+
+SETTINGS = [
+    *("environment=treasurehunt", "model=lstm_ppo", "seed=1", "model.lstm_ppo.hidden_size=32"),
+    *("world.height=9", "world.width=9", "experiment.max_turns=20"),
+    *("experiment.record_period=100", "model.lstm_ppo.rollout_length=100"),
+]
+
+
+class Watch:
+    """Notes the process's use of the machine at every so many resets of an environment."""
+
+    def __init__(self, interval: int) -> None:
+        self.interval, self.epoch, self.started = interval, 0, time.perf_counter()
+        self.process = psutil.Process()
+        self.rows: list[tuple[int, float, float, int, int]] = []
+
+    def reset(self, env: Environment) -> None:
+        """Stand for the environment's reset."""
+        self.original(env)
+        if self.epoch and self.epoch % self.interval == 0:
+            self.note()
+        self.epoch += 1
+
+    def note(self) -> None:
+        """Print and keep a row."""
+        gc.collect()
+        now = time.perf_counter()
+        megabytes = self.process.memory_info().rss / 2**20
+        rate = self.interval / (now - self.started)
+        row = self.epoch, megabytes, rate, self.process.num_fds(), self.process.num_threads()
+        self.rows.append(row)
+        print(f"epoch {row[0]:5}: {row[1]:7.1f} MB, {row[2]:5.1f} epochs/s, {row[3:]}", flush=True)
+        self.started = now
+
+    original = staticmethod(Environment.reset)
+
+
+def main() -> None:
+    """Run, print and judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=2000)
+    arguments = parser.parse_args()
+    overrides = [*SETTINGS, f"experiment.epochs={arguments.epochs}"]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = compose("config", overrides=overrides)
+    torch.set_num_threads(1)
+    watch = Watch(max(1, arguments.epochs // 20))
+    Environment.reset = lambda env: watch.reset(env)  # type: ignore[method-assign]
+    with tempfile.TemporaryDirectory() as folder:
+        experiment.run_experiment(config, RunFiles(Path(folder) / "run"), plain=True)
+    half = watch.rows[len(watch.rows) // 2 :]
+    growth = half[-1][1] - half[0][1]
+    slower = 1 - half[-1][2] / half[0][2]
+    left = half[-1][3] > half[0][3] or half[-1][4] > half[0][4]
+    flat = growth < 10 and not left
+    print(
+        f"{'flat' if flat else 'NOT FLAT'}: {growth:+.1f} MB and {-slower:+.0%} speed over the "
+        f"second half of {arguments.epochs} epochs; files and threads {'grew' if left else 'same'}"
+    )
+    raise SystemExit(not flat)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""What a run leaves of an agent whose numbers have gone wrong."""
+
+from __future__ import annotations
+
+from sorrel.environment import Environment
+
+from sorrel_recurrent_ppo.errors import NumericalError
+from sorrel_recurrent_ppo.population import Population
+from sorrel_recurrent_ppo.registry import is_ppo_model
+from sorrel_recurrent_ppo.run_files import RunFiles
+
+__all__ = ["save_before_fault"]
+
+
+def save_before_fault(
+    error: NumericalError, env: Environment, population: Population, files: RunFiles
+) -> NumericalError:
+    """Save the agent at fault as it was before, and return the error with the file's name.
+
+    Loading the file and calling ``model.learn()`` repeats the update.
+
+    Args:
+        error: What stopped the run.
+        env: The environment.
+        population: Its population.
+        files: The run's files; the agent goes to ``checkpoints/<name>.before_fault.pt``.
+    """
+    for agent, member in zip(env.agents, population.members, strict=True):
+        model = agent.model
+        if is_ppo_model(model) and model.agent_name == error.agent_name:  # pyright: ignore[reportAttributeAccessIssue]
+            path = files.checkpoint(f"{member.name}.before_fault")
+            model.save(path)  # pyright: ignore[reportAttributeAccessIssue]
+            return NumericalError(f"{error}. Its state before is in {path}", error.agent_name)
+    return error
