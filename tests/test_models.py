@@ -28,7 +28,7 @@ OBS = np.linspace(-1, 1, OBS_SIZE, dtype=np.float32)
 
 @both
 def test_sorrels_arguments_by_position(name):
-    model = MODELS[name]((OBS_SIZE,), 5, 13, 0.25, "cpu", 3, hidden_size=7, rollout_length=16)
+    model = MODELS[name]((OBS_SIZE,), 5, 13, 0.25, "cpu", 3, hidden_size=7, sequence_length=2)
     assert (tuple(model.input_size), model.action_space, model.layer_size) == ((OBS_SIZE,), 5, 13)
     assert (model.epsilon, model.seed, str(model.device)) == (0.25, 3, "cpu")
     assert model.policy.encoder.output_size == 13
