@@ -14,16 +14,18 @@ from sorrel.environment import Environment
 from sorrel.utils.logging import TensorboardLogger
 
 from sorrel_recurrent_ppo import swap
+from sorrel_recurrent_ppo.agent_view import animate_agent_view
 from sorrel_recurrent_ppo.environments import build_environment
 from sorrel_recurrent_ppo.errors import ConfigError, NumericalError, did_you_mean
 from sorrel_recurrent_ppo.fast_forward import passing_over
-from sorrel_recurrent_ppo.interruption import StopRequest, stop_requests
 from sorrel_recurrent_ppo.fault_files import save_before_fault
+from sorrel_recurrent_ppo.interruption import StopRequest, stop_requests
 from sorrel_recurrent_ppo.plotting import plot_learning_curve
 from sorrel_recurrent_ppo.population import Population, population_of
 from sorrel_recurrent_ppo.progress import progress_sinks
 from sorrel_recurrent_ppo.provenance import note_session
 from sorrel_recurrent_ppo.randomness import fresh_seed
+from sorrel_recurrent_ppo.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.resumed_config import resume_command
 from sorrel_recurrent_ppo.run_checkpoints import RunCheckpoints
@@ -45,6 +47,7 @@ from sorrel_recurrent_ppo.run_summary import (
 )
 from sorrel_recurrent_ppo.side_by_side import training_threads
 from sorrel_recurrent_ppo.state_recording import StateSink
+from sorrel_recurrent_ppo.wandb_logging import wandb_sinks
 from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = [
@@ -265,6 +268,7 @@ def _logger(
     env: Environment, population: Population, files: RunFiles, *, first_epoch: int, plain: bool
 ) -> RunLogger:
     last_epoch, quiet = env.config.experiment.epochs, env.config.get("quiet", False)
+    wandb = wandb_sinks(env.config, files)  # it speaks while it begins: before the live view
     again = files.tensorboard.is_dir()
     tensorboard = TensorboardLogger(last_epoch, files.tensorboard)
     sink = TensorboardSink(tensorboard)
@@ -273,12 +277,24 @@ def _logger(
     sinks: list[Sink] = [
         CsvSink(files, n_agents=len(population.members), first_epoch=first_epoch),
         sink,
+        *_state_sinks(env, population, files),
         *progress_sinks(Console(), last_epoch, plain=plain, quiet=quiet),
+        *wandb,  # and when it ends: after the view
     ]
-    if env.config.get("record_states"):
-        limit = env.config.record_states_limit
-        sinks.append(StateSink(env, population, files, limit=limit))
     turn_logger = tensorboard if env.config.log_turns else None
     logger = RunLogger(env, population, sinks, turn_logger=turn_logger)
     logger.pass_over(first_epoch)
     return logger
+
+
+def _state_sinks(env: Environment, population: Population, files: RunFiles) -> list[Sink]:
+    if not env.config.get("record_states"):
+        return []
+
+    def animate(states: RecordedStates) -> None:
+        view = files.agent_view(states.subject.agent, states.epochs[0])
+        animate_agent_view(states, view)
+
+    on_recorded = animate if env.config.experiment.get("animate", False) else None
+    limit = env.config.record_states_limit
+    return [StateSink(env, population, files, limit=limit, on_recorded=on_recorded)]

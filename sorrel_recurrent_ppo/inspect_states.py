@@ -24,9 +24,9 @@ ARRAYS = {"hidden": "hidden_states", "cell": "cell_states"}
 HELP = CommandHelp(
     "inspect",
     "RUN_DIR",
-    "Draws an agent's hidden states into RUN_DIR/inspect: over time, by their two main components,\n"
-    "and as a GIF beside what the agent sees. The run must have been recorded, with\n"
-    "record_states=true.",
+    "Draws an agent's hidden states into RUN_DIR/inspect: over time, by their two main\n"
+    "components, and as a GIF beside what the agent sees. The run must have been recorded,\n"
+    "with record_states=true.",
     examples=[
         "sorrel-recurrent-ppo inspect runs/treasurehunt/lstm_ppo/2026-01-31_12-00-00",
         "sorrel-recurrent-ppo inspect RUN_DIR agent=1 epoch=100 colour=value",

@@ -83,6 +83,11 @@ class RunFiles:
         """Pictures of what was recorded."""
         return self.directory / "inspect"
 
+    @property
+    def wandb_id(self) -> Path:
+        """By what wandb knows the run, if it logs there."""
+        return self.directory / "wandb_id.txt"
+
     def agent_view(self, agent_name: str, epoch: int) -> Path:
         """Return the GIF of what an agent saw and kept in mind in an epoch."""
         return self.inspection / f"agent{agent_name}_epoch{epoch}_view.gif"

@@ -132,6 +132,12 @@ def test_the_file_needs_no_pickle_and_says_whose_it_is(tmp_path):
     assert arrays["action_dims"].tolist() == [4]
 
 
+def test_with_animation_each_agents_view_is_drawn_at_the_record_period(tmp_path):
+    files = recorded(tmp_path, "cleanup", "gru_ppo", "experiment.animate=true")
+    drawn = sorted(path.name for path in files.inspection.iterdir())
+    assert drawn == [f"agent{i}_epoch{epoch}_view.gif" for i in range(3) for epoch in (0, 2)]
+
+
 def test_nothing_is_recorded_unless_asked(tmp_path):
     files, _ = run(tmp_path / "run")
     assert not files.recorded.exists()
