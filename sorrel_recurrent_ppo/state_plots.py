@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sorrel_recurrent_ppo.actions import split_actions
 from sorrel_recurrent_ppo.recorded_states import RecordedStates
@@ -100,6 +101,7 @@ def draw_units(axes: Axes, values: np.ndarray) -> ScalarMappable:
         extent=(0.5, len(values) + 0.5, values.shape[1], 0),
     )
     axes.set_ylabel("unit, those alike together")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return image
 
 
