@@ -250,8 +250,8 @@ class RecurrentPPO(PyTorchModel):
             if self.training:
                 raise RuntimeError(
                     f"{self._who}: take_action was called again before the previous action's "
-                    "reward came by memory.add(...) or add_memory_ppo(...). To act without "
-                    "collecting, call model.eval() first"
+                    "reward came by memory.add(...) or add_memory_ppo(...). Each agent needs a "
+                    "model of its own; to act without collecting, call model.eval() first"
                 )
             rollout.pass_over()
         obs = read_observation(state, self.layout.size, self._who)
@@ -317,6 +317,11 @@ class RecurrentPPO(PyTorchModel):
 
     def train_step(self) -> np.ndarray:
         """Update once ``rollout_length`` steps are there, be it after several epochs.
+
+        It may be called at any time. Within an episode, the recurrent state and the place in the
+        episode stay, and returns look no further than the steps there are. A step that waits for
+        its reward goes on waiting: it belongs to the next rollout, with the probabilities and the
+        value that it was chosen with.
 
         Returns:
             The mean loss of the update, or 0.0 while steps are being collected or evaluated.

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = ["plot_learning_curve", "smooth"]
 
@@ -40,7 +41,8 @@ def plot_learning_curve(files: RunFiles, title: str) -> None:
         axes.grid(alpha=0.25)
     total_axes.legend(loc="best", frameon=False)
     figure.suptitle(title)
-    figure.savefig(files.learning_curve, dpi=120)
+    with written_whole(files.learning_curve) as unfinished:
+        figure.savefig(unfinished, dpi=120, format="png")
 
 
 def smoothing_window(n_epochs: int) -> int:

@@ -13,6 +13,7 @@ from sorrel.buffers import Buffer
 from sorrel.environment import Environment
 from sorrel.models import BaseModel
 
+from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.registry import is_ppo_model
 
 __all__ = ["Member", "Population", "population_of"]
@@ -84,8 +85,14 @@ class Population:
             model: The newcomer's model.
             model_name: Its registry name.
             seed: The seed that it was built with.
+
+        Raises:
+            ConfigError: It is another agent's already.
         """
         agent = env.agents[index]
+        models = [other.model for other in env.agents]
+        models[index] = model
+        refuse_shared_models(env.agents, models)
         attach_model(agent, index, model)
         self.members[index] = self._new_member(index, model_name, seed)
         self._count_rewards(agent, self.members[index])
@@ -95,6 +102,7 @@ class Population:
 
         Raises:
             RuntimeError: The number of agents has changed.
+            ConfigError: Somebody has given one recurrent model to several of them.
         """
         if len(agents) != len(self.members):
             raise RuntimeError(
@@ -106,6 +114,7 @@ class Population:
                 attach_model(agent, index, former.model)
                 self._agents[index] = agent
                 self._count_rewards(agent, self.members[index])
+        refuse_shared_models(agents, [agent.model for agent in agents])
 
     def put_back(
         self, env: Environment, members: Sequence[Member], *, n_named: int, epoch: int
@@ -182,6 +191,30 @@ def set_population(env: Environment, population: Population) -> None:
 def agent_label(index: int, agent: Agent) -> str:
     """Return what messages call an agent, such as ``agent 0 (TreasurehuntAgent)``."""
     return f"agent {index} ({type(agent).__name__})"
+
+
+def refuse_shared_models(agents: Sequence[Agent], models: Sequence[BaseModel]) -> None:
+    """Refuse one recurrent model for several agents: it would take them for one.
+
+    Its recurrent state is of one agent's past, and its rollout one agent's episode. Sorrel's own
+    models, which have neither, may be shared.
+
+    Args:
+        agents: The agents of an environment.
+        models: The model that each has or is to get.
+
+    Raises:
+        ConfigError: Two agents have the same model; the message names them.
+    """
+    owners: dict[int, int] = {}
+    for index, model in enumerate(models):
+        first = owners.setdefault(id(model), index)
+        if first != index and is_ppo_model(model):
+            raise ConfigError(
+                f"{agent_label(first, agents[first])} and {agent_label(index, agents[index])} "
+                f"share one {type(model).__name__}, which has one recurrent state and one "
+                "rollout: give each agent a model of its own"
+            )
 
 
 def attach_model(agent: Agent, index: int, model: BaseModel) -> None:

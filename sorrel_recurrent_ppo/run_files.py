@@ -111,6 +111,7 @@ class RunFiles:
         """Return the names of those of the files and folders that are there."""
         listed = [
             *(self.metrics, self.agents, self.replacements, self.learning_curve, self.config),
-            *(self.checkpoints, self.tensorboard, self.recorded, self.inspection, self.sorrel),
+            *(self.provenance, self.run_state, self.checkpoints, self.tensorboard, self.recorded),
+            *(self.inspection, self.sorrel),
         ]
         return [f"{path.name}/" if path.is_dir() else path.name for path in listed if path.exists()]

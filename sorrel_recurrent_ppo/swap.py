@@ -41,6 +41,7 @@ from sorrel_recurrent_ppo.population import (
     agent_label,
     attach_model,
     population_of,
+    refuse_shared_models,
     set_population,
 )
 from sorrel_recurrent_ppo.randomness import derive_seed, peeked_seed
@@ -123,6 +124,7 @@ def _honour_config(env: Environment) -> None:
     # Without agents yet, what the config says is done at the first reset.
     asks_for_models = any(c and c.build for c in choices) if agents else bool(statements)
     if not asks_for_models and schedule is None:
+        refuse_shared_models(agents, [agent.model for agent in agents])
         return
     population = Population()
     if schedule is not None:
@@ -185,6 +187,7 @@ def _settle(
             name = find_name(former) or former.__name__
             population.admit(agent, model_name=name, seed=None)
             changes.append(f"{name} (the environment's own)")
+    refuse_shared_models(agents, [agent.model for agent in agents])
     _log_changes(changes)
     for name in dict.fromkeys(choice.name for choice in choices if choice and choice.build):
         _warn_of_misplaced_keys(env.config, name)

@@ -311,6 +311,30 @@ def test_train_step_waits_for_a_full_rollout_be_it_over_epochs(name):
 
 
 @both
+def test_an_update_within_an_episode_loses_nothing_of_it(name):
+    model = small_model(name, previous_action_reward=True)
+    play(model, 29)
+    action = model.take_action(OBS)
+    pending, memory = model.memory.pending, model.memory
+    assert model.train_step() != 0.0
+    assert (len(memory), memory.pending) == (0, pending)
+    memory.add(OBS, action, 2.0, False)
+    assert len(memory) == 1
+    # As it was chosen: by the weights before the update, which the ratio is to be taken to.
+    assert memory.log_probs[0].tolist() == np.float32(pending.log_probs).tolist()
+    assert memory.values[0] == np.float32(pending.value)
+    assert memory.recurrent_states[0].tolist() == pending.recurrent_state.tolist()
+    assert pending.recurrent_state.any()
+    assert memory.recurrent_state is pending.next_recurrent_state
+    assert not memory.episode_starts[0]
+    assert (memory.last_action, memory.last_reward) == (action, 2.0)
+    play(model, 28)
+    assert not memory.episode_starts[:29].any()
+    assert model.train_step() != 0.0
+    assert model.num_timesteps == 58
+
+
+@both
 def test_an_epoch_broken_off_between_action_and_reward_is_told_and_forgotten(name, caplog):
     model = small_model(name)
     model.agent_name = "agent 5"

@@ -26,6 +26,18 @@ def pixels_of(files):
         return np.asarray(picture.convert("L"))
 
 
+def test_a_picture_that_fails_leaves_the_older_one(tmp_path):
+    files = RunFiles(tmp_path)
+    files.metrics.write_text("epoch,reward\n0,1\n")
+    files.agents.write_text("epoch,agent,model,reward\n0,0,lstm_ppo,1\n")
+    pixels_of(files)
+    before = files.learning_curve.read_bytes()
+    with pytest.raises(ValueError, match="no_such_command"):
+        plot_learning_curve(files, "$\\no_such_command$")  # fails while it is being drawn
+    assert files.learning_curve.read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_a_replacement_is_marked_by_a_line_across_the_picture(tmp_path):
     files = RunFiles(tmp_path)
     files.metrics.write_text("epoch,reward\n" + "".join(f"{e},{e}\n" for e in range(101)))

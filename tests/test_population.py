@@ -1,9 +1,10 @@
 """Members by lasting names, and their rewards."""
 
 import pytest
-from strange_environment import strange_environment
+from strange_environment import StrangeEnvironment, strange_environment
 
 from sorrel_recurrent_ppo import swap
+from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.population import Member, Population, population_of
 from sorrel_recurrent_ppo.registry import build_model
 
@@ -126,6 +127,71 @@ def test_a_newcomer_survives_an_environment_that_builds_agents_anew(env):
     env.run_experiment(2)
     assert env.agents[1].model is model
     assert len(population(env).members[1].rewards) == 2
+
+
+# --- one model for several agents ---
+
+
+def names_both(first, second):
+    share = "share one RecurrentPPOLSTM.*give each agent a model of its own"
+    return rf"^agent {first[0]} \({first[1]}\) and agent {second[0]} \({second[1]}\) {share}"
+
+
+class SharingEnvironment(StrangeEnvironment):
+    """Gives the model of its first agent to the hunter as well."""
+
+    def setup_agents(self) -> None:
+        super().setup_agents()
+        agent = self.agents[0]
+        agent.model = build_model(
+            "lstm_ppo",
+            observation_spec=agent.observation_spec,
+            action_spec=agent.action_spec,
+            seed=1,
+            **SMALL,
+        )
+        self.agents[2].model = agent.model
+
+
+@pytest.mark.parametrize("config", [{}, {"model": {"type": "lstm_ppo"}}], ids=["none", "kept"])
+def test_an_environment_that_shares_a_recurrent_model_is_refused(config):
+    swap.install()
+    with pytest.raises(ConfigError, match=names_both((0, "Forager"), (2, "HunterAgent"))):
+        strange_environment(SharingEnvironment, **config)
+
+
+def test_what_an_environment_shares_is_no_matter_where_each_agent_gets_its_own():
+    swap.install()
+    env = strange_environment(SharingEnvironment, model="lstm_ppo")
+    assert len({id(agent.model) for agent in env.agents}) == 3
+    env.run_experiment(2)
+
+
+def test_a_shared_model_of_sorrels_own_is_left_alone():
+    swap.install()
+    env = strange_environment(model={"type": ["iqn", "lstm_ppo", "iqn"]})
+    env.agents[2].model = env.agents[0].model
+    env.run_experiment(2)
+
+
+def test_a_model_shared_by_hand_is_refused_at_the_next_epoch(env):
+    def share(environment, epoch):
+        if epoch == 1:
+            environment.agents[2].model = environment.agents[0].model
+
+    population(env).epoch_start_callbacks.append(share)
+    with pytest.raises(ConfigError, match=names_both((0, "Forager"), (2, "HunterAgent"))):
+        env.run_experiment(4)
+    assert population(env).epoch == 1
+
+
+def test_a_newcomer_who_is_another_agent_is_refused_and_nothing_changes(env):
+    models, members = [agent.model for agent in env.agents], list(population(env).members)
+    with pytest.raises(ConfigError, match=names_both((1, "Forager"), (2, "HunterAgent"))):
+        population(env).replace_model(env, 1, models[2], model_name="lstm_ppo", seed=9)
+    assert [agent.model for agent in env.agents] == models
+    assert population(env).members == members
+    assert models[2].agent_name == "agent 2 (HunterAgent)"
 
 
 def test_an_environment_without_the_swap_has_no_population():
