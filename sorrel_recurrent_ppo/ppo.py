@@ -325,7 +325,8 @@ class PPOLearner:
             for name in _FINITE_TERMS:
                 if not math.isfinite(terms[name]):
                     raise NumericalError(f"{name} is {terms[name]} in minibatch {number}")
-        if not all(bool(weight.isfinite().all()) for weight in self.policy.parameters()):
+        finite = torch.stack([weight.isfinite().all() for weight in self.policy.parameters()])
+        if not finite.all():
             raise NumericalError("a weight is not finite after the last minibatch")
 
     def _diverged(self, rows: list[Tensor]) -> bool:
