@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple, NoReturn
 
 from sorrel_recurrent_ppo.errors import did_you_mean
@@ -42,7 +45,8 @@ def main() -> None:
         told = f"{PROGRAM}: there is no command '{name}'.{did_you_mean(name, COMMANDS)}"
         _stop(f"{told}\n{_usage()}", WRONG_INPUT)
     try:
-        COMMANDS[name].run(rest)
+        with nullcontext() if debug else _told_once():
+            COMMANDS[name].run(rest)
     except KeyboardInterrupt:
         _stop(f"{PROGRAM} {name}: stopped by the keyboard", INTERRUPTED)
     except Exception as error:
@@ -52,6 +56,27 @@ def main() -> None:
         if told is None:
             raise
         _stop(f"{PROGRAM} {name}: {told}", WRONG_INPUT)
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Keep loggers and threads that meet a full disk from printing tracebacks of their own.
+
+    What a thread of TensorBoard's meets is raised again in ours.
+    """
+    raised, otherwise = logging.raiseExceptions, threading.excepthook
+
+    def tell(caught: threading.ExceptHookArgs) -> None:
+        from sorrel_recurrent_ppo.error_sentences import error_sentence
+
+        if caught.exc_value is None or error_sentence(caught.exc_value) is None:
+            otherwise(caught)
+
+    logging.raiseExceptions, threading.excepthook = False, tell
+    try:
+        yield
+    finally:
+        logging.raiseExceptions, threading.excepthook = raised, otherwise
 
 
 def _stop(message: str, exit_code: int) -> NoReturn:

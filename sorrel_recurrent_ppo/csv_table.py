@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from sorrel_recurrent_ppo.errors import CheckpointError
-from sorrel_recurrent_ppo.whole_files import written_whole
+from sorrel_recurrent_ppo.whole_files import append_whole, written_whole
 
 __all__ = ["CsvTable", "as_numbers", "read_columns"]
 
@@ -35,12 +36,12 @@ class CsvTable:
 
     def __init__(self, path: Path, columns: Sequence[str], *, n_kept: int = 0) -> None:
         self.path = path
-        self.columns = list(columns)
         kept = self._first_rows(n_kept) if n_kept else []
         # Columns that came with later rows will come again.
         filled = (name for row in kept for name, cell in row.items() if cell)
-        self.columns += [name for name in dict.fromkeys(filled) if name not in self.columns]
-        self._write_anew([{name: row.get(name, "") for name in self.columns} for row in kept])
+        self.columns = list(dict.fromkeys([*columns, *filled]))
+        rows = [{name: row.get(name, "") for name in self.columns} for row in kept]
+        self._file = self._written_anew(self.columns, rows)
 
     def _first_rows(self, n_rows: int) -> list[dict[str, str]]:
         rows: list[dict[str, str]] = []
@@ -54,16 +55,22 @@ class CsvTable:
         return rows
 
     def append(self, row: Mapping[str, object]) -> None:
-        """Append a row; columns that it does not name stay empty."""
+        """Append a row; columns that it does not name stay empty.
+
+        Raises:
+            OSError: The row could not be written; the file is as it was.
+        """
         new_columns = [name for name in row if name not in self.columns]
         if new_columns:
-            self._file.close()
             with self.path.open(newline="") as file:
                 rows = list(csv.DictReader(file))
-            self.columns += new_columns
-            self._write_anew(rows)
-        self._writer.writerow(row)
-        self._file.flush()
+            columns = [*self.columns, *new_columns]
+            older, self._file = self._file, self._written_anew(columns, rows)
+            older.close()
+            self.columns = columns
+        text = io.StringIO(newline="")
+        csv.DictWriter(text, self.columns).writerow(row)
+        append_whole(self._file, text.getvalue().encode())
 
     def close(self) -> None:
         """Close the file."""
@@ -80,13 +87,15 @@ class CsvTable:
     ) -> None:
         self.close()
 
-    def _write_anew(self, rows: Sequence[Mapping[str, object]]) -> None:
+    def _written_anew(
+        self, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
+    ) -> io.FileIO:
+        """Write the whole file, and return it opened for what follows."""
         with written_whole(self.path) as unfinished, unfinished.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.columns)
+            writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-        self._file = self.path.open("a", newline="")
-        self._writer = csv.DictWriter(self._file, self.columns)
+        return self.path.open("ab", buffering=0)
 
 
 def read_columns(path: Path) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,15 +10,30 @@ from hydra.errors import CompactHydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import (
+    CheckpointError,
+    ConfigError,
+    NumericalError,
+    did_you_mean,
+)
 
 __all__ = ["error_sentence"]
+
+# What the system says of a disk or a permission; no fault of the program looks like that.
+_OF_THE_SYSTEM = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
+        *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+    }
+)
 
 
 def error_sentence(error: BaseException) -> str | None:
     """Return what to say of an error, or ``None`` for one that no user's input explains."""
-    if isinstance(error, ConfigError | CheckpointError):
+    if isinstance(error, ConfigError | CheckpointError | NumericalError):
         return str(error)
+    if isinstance(error, OSError):
+        return _fault_of_the_system(error)
     if isinstance(error, MissingConfigException):
         return _missing_choice(error)
     cause = error.__cause__
@@ -36,6 +52,13 @@ def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines()]
     end = next((i for i, line in enumerate(lines) if line.startswith("full_key:")), len(lines))
     return " ".join(lines[:end])
+
+
+def _fault_of_the_system(error: OSError) -> str | None:
+    if error.errno not in _OF_THE_SYSTEM:
+        return None
+    file = "a file" if error.filename is None else error.filename
+    return f"{file} could not be used: {error.strerror}"
 
 
 def _missing_choice(error: MissingConfigException) -> str:

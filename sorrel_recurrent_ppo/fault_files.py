@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.errors import NumericalError
+from sorrel_recurrent_ppo.errors import CheckpointError, NumericalError
 from sorrel_recurrent_ppo.population import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.run_files import RunFiles
@@ -25,10 +25,14 @@ def save_before_fault(
         population: Its population.
         files: The run's files; the agent goes to ``checkpoints/<name>.before_fault.pt``.
     """
+    name = error.agent_name
     for agent, member in zip(env.agents, population.members, strict=True):
         model = agent.model
-        if is_ppo_model(model) and model.agent_name == error.agent_name:  # pyright: ignore[reportAttributeAccessIssue]
+        if is_ppo_model(model) and model.agent_name == name:  # pyright: ignore[reportAttributeAccessIssue]
             path = files.checkpoint(f"{member.name}.before_fault")
-            model.save(path)  # pyright: ignore[reportAttributeAccessIssue]
-            return NumericalError(f"{error}. Its state before is in {path}", error.agent_name)
+            try:
+                model.save(path)  # pyright: ignore[reportAttributeAccessIssue]
+            except CheckpointError as failed:
+                return NumericalError(f"{error}. Its state before is lost: {failed}", name)
+            return NumericalError(f"{error}. Its state before is in {path}", name)
     return error

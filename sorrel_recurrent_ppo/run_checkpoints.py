@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from sorrel.environment import Environment
+from pathlib import Path
 
+from sorrel.environment import Environment
+from sorrel.models import BaseModel
+
+from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.interruption import RunStopped, StopRequest
 from sorrel_recurrent_ppo.population import Population
+from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.run_logging import RunLogger
 from sorrel_recurrent_ppo.run_state import save_run_state, take_run_state
@@ -52,6 +57,7 @@ class RunCheckpoints:
 
         Raises:
             RunStopped: The run was asked to stop, and is saved.
+            CheckpointError: A file could not be written; an older one is then as it was.
         """
         if epoch < self._first_epoch:
             return
@@ -63,10 +69,21 @@ class RunCheckpoints:
 
     def _save(self, env: Environment) -> None:
         for member in self._population.members:
-            # Sorrel's own models write in place; a reader must never meet half a file.
-            with written_whole(self._files.checkpoint(member.name)) as unfinished:
-                env.agents[member.index].model.save(unfinished)
+            _save_model(env.agents[member.index].model, self._files.checkpoint(member.name))
         # The state speaks of the rows before it: these are on the disk first.
         for table in (self._files.metrics, self._files.agents):
             synced(table)
         save_run_state(self._files, take_run_state(env, self._population, self._logger))
+
+
+def _save_model(model: BaseModel, path: Path) -> None:
+    if is_ppo_model(model):
+        model.save(path)
+        return
+    try:
+        # Sorrel's own models write in place; a reader must never meet half a file.
+        with written_whole(path) as unfinished:
+            model.save(unfinished)
+    except (OSError, RuntimeError) as error:  # PyTorch raises its own on a full disk
+        told = str(error).partition("\n")[0]
+        raise CheckpointError(f"checkpoint {path} could not be written: {told}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -195,9 +196,10 @@ class RunLogger(Logger):
         self._epoch_started = time.perf_counter()
 
     def close(self) -> None:
-        """Close every sink."""
-        for sink in self._sinks:
-            sink.close()
+        """Close every sink, also after one that cannot be closed on a full disk."""
+        with ExitStack() as closing:
+            for sink in reversed(self._sinks):
+                closing.callback(sink.close)
 
     @staticmethod
     def _of_all_agents(values: Mapping[str, float]) -> dict[str, float]:
@@ -241,7 +243,7 @@ class CsvSink:
                 ["epoch", "agent", "index", "model", "reward"],
                 n_kept=first_epoch * n_agents,
             )
-        except CheckpointError:
+        except (CheckpointError, OSError):
             self._metrics.close()
             raise
 

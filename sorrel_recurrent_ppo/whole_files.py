@@ -1,13 +1,14 @@
-"""Files that are written whole or not at all, whatever happens to the process."""
+"""Files that are written whole or not at all, whatever happens to the process or the disk."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
-__all__ = ["synced", "written_whole"]
+__all__ = ["append_whole", "synced", "written_whole"]
 
 
 @contextmanager
@@ -19,6 +20,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Yields:
         The path to write to in the block. After an error in the block nothing is left of it.
+
+    Raises:
+        OSError: It could not be written; the error names ``path``.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,8 +30,37 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield unfinished
         synced(unfinished)
         os.replace(unfinished, path)
+    except OSError as error:
+        _name(error, path)
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def append_whole(file: FileIO, data: bytes) -> None:
+    """Append to a file all of the data or nothing.
+
+    Args:
+        file: Opened by its path for appending, without a buffer.
+        data: What is to follow what the file has.
+
+    Raises:
+        OSError: It could not be written; the file is as it was, and the error names it.
+    """
+    size = os.fstat(file.fileno()).st_size
+    try:
+        rest = memoryview(data)
+        while rest:  # a disk may take a part, and refuse the next
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        file.truncate(size)
+        _name(error, Path(os.fsdecode(file.name)))
+        raise
+
+
+def _name(error: OSError, path: Path) -> None:
+    """Let an error name a file: those of writing, unlike those of opening, name none."""
+    error.filename, error.filename2 = str(path), None
 
 
 def synced(path: Path) -> None:

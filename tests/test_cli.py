@@ -1,11 +1,16 @@
 """The command line, and what it does without running anything."""
 
+import errno
+import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from sorrel_recurrent_ppo import cli
+from sorrel_recurrent_ppo.error_sentences import error_sentence
+from sorrel_recurrent_ppo.errors import NumericalError
 from sorrel_recurrent_ppo.registry import available_models
 
 
@@ -88,6 +93,69 @@ def test_a_mistake_ends_in_one_sentence_and_not_in_a_traceback(override, told, t
     assert told in done.stderr
     assert done.stderr.splitlines()[-1].startswith("sorrel-recurrent-ppo run: ")
     assert "Traceback" not in done.stderr
+
+
+def in_a_places_way(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    return ["hydra.run.dir=file/run"], "Not a directory"
+
+
+def with_numbers_that_explode(tmp_path):
+    small = ["world.height=7", "world.width=7", "model.lstm_ppo.rollout_length=40"]
+    return [*small, "model.lstm_ppo.learning_rate=1e38"], r"agent 0 .*update 1 was undone: .*\.pt"
+
+
+@pytest.mark.parametrize(
+    ("fault", "debug"),
+    [(in_a_places_way, False), (in_a_places_way, True), (with_numbers_that_explode, False)],
+)
+def test_what_stops_a_run_is_told_in_one_sentence_or_with_its_traceback(fault, debug, tmp_path):
+    arguments, told = fault(tmp_path)
+    done = call("run", *arguments, *(["--debug"] if debug else []), cwd=tmp_path)
+    assert done.returncode != 0
+    assert re.search(told, done.stderr)
+    assert ("Traceback" in done.stderr) == debug
+    if not debug:
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].startswith("sorrel-recurrent-ppo run: ")
+
+
+def test_faults_of_disks_and_numbers_are_told_and_those_of_programs_are_not():
+    assert error_sentence(NumericalError("agent 0: a weight is not finite")) == (
+        "agent 0: a weight is not finite"
+    )
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert error_sentence(full) == "a file could not be used: No space left on device"
+    full.filename = "run/metrics.csv"
+    assert error_sentence(full) == "run/metrics.csv could not be used: No space left on device"
+    assert error_sentence(OSError(errno.EBADF, "Bad file descriptor")) is None
+    assert error_sentence(RuntimeError("a fault of ours")) is None
+
+
+def test_a_thread_that_meets_a_full_disk_prints_no_traceback(monkeypatch):
+    printed = []
+    monkeypatch.setattr("threading.excepthook", printed.append)
+
+    def fail(arguments):
+        for error in (OSError(errno.ENOSPC, "full"), ZeroDivisionError("ours")):
+
+            def raise_it(error=error):
+                raise error
+
+            thread = threading.Thread(target=raise_it)
+            thread.start()
+            thread.join()
+
+    before = threading.excepthook
+    monkeypatch.setitem(cli.COMMANDS, "models", cli.Command("fails", fail))
+    monkeypatch.setattr("sys.argv", ["sorrel-recurrent-ppo", "models"])
+    cli.main()
+    assert [caught.exc_type for caught in printed] == [ZeroDivisionError]
+    assert threading.excepthook is before
+    printed.clear()
+    monkeypatch.setattr("sys.argv", ["sorrel-recurrent-ppo", "models", "--debug"])
+    cli.main()
+    assert [caught.exc_type for caught in printed] == [OSError, ZeroDivisionError]
 
 
 @pytest.mark.parametrize("command", ["compare", "evaluate"])
