@@ -246,15 +246,14 @@ class RecurrentPPO(PyTorchModel):
             NumericalError: The network's output is not finite.
         """
         rollout = self.memory
-        if rollout.pending is not None:
-            if self.training:
-                raise RuntimeError(
-                    f"{self._who}: take_action was called again before the previous action's "
-                    "reward came by memory.add(...) or add_memory_ppo(...). Each agent needs a "
-                    "model of its own; to act without collecting, call model.eval() first"
-                )
-            rollout.pass_over()
+        if rollout.pending is not None and self.training:
+            raise RuntimeError(
+                f"{self._who}: take_action was called again before the previous action's "
+                "reward came by memory.add(...) or add_memory_ppo(...). Each agent needs a "
+                "model of its own; to act without collecting, call model.eval() first"
+            )
         obs = read_observation(state, self.layout.size, self._who)
+        rollout.pass_over()  # in evaluation rewards need not come
         context = self._context(rollout)
         row = rollout.recurrent_state
         inputs = np.concatenate((obs, context)) if self._context_size else obs
@@ -303,14 +302,19 @@ class RecurrentPPO(PyTorchModel):
             _log.warning("%s: the epoch broke off between an action and its reward", self._who)
         if not self.training:
             self._evaluation_record.clear()
-        self.memory.start_episode()
+        self._close_episode()
 
     def end_epoch_action(self, **kwargs: Any) -> None:
         """Close the running episode: with a turn limit no ``done`` does (Sorrel's hook)."""
-        self.memory.start_episode()
+        self._close_episode()
 
     def reset(self) -> None:
         """Close the running episode (Sorrel's hook, called by agents)."""
+        self._close_episode()
+
+    def _close_episode(self) -> None:
+        if self.training and not self._rollout.size:
+            self.return_scale.running_return = 0.0  # no step is left that could tell its end
         self.memory.start_episode()
 
     # --- learning ---

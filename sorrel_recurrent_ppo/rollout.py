@@ -108,10 +108,14 @@ class Rollout(Buffer):
         self.recurrent_states = np.zeros((self.capacity, state_size), np.float32)
         self.episode_starts = np.zeros(self.capacity, bool)
         self.episode_ends = np.zeros(self.capacity, bool)
-        self._flat_states = self.states.reshape(self.capacity, -1)
         self.pending: PendingStep | None = None
         self._replaced = False  # the state after the pending step, by replace_state
         self.start_episode()
+
+    @property
+    def _flat_states(self) -> np.ndarray:
+        """The observations as rows; not kept, since a copy's would be no view of its own states."""
+        return self.states.reshape(self.capacity, -1)
 
     # --- the place in the episode ---
 
@@ -263,7 +267,6 @@ class Rollout(Buffer):
         for key, array in self.extra_data.items():
             self.extra_data[key] = _doubled(array)
         self.capacity *= 2
-        self._flat_states = self.states.reshape(self.capacity, -1)
 
     # --- Sorrel's buffer ---
 

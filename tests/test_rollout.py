@@ -1,4 +1,5 @@
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -255,3 +256,14 @@ def test_an_action_of_numpys_type_is_the_same_action(name):
     model = small_model(name)
     model.memory.add(OBS, np.int64(model.take_action(OBS)), 0.0, False)
     assert len(model.memory) == 1
+
+
+@both
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_of_a_model_stores_its_own_observations(name, copied):
+    model = small_model(name)
+    play(model, 3)
+    twin = copied(model)
+    assert play(twin, 5) == play(model, 5)
+    assert twin.memory.states[:8].tolist() == model.memory.states[:8].tolist()
+    assert twin.memory.states[3:8].any(axis=1).all()
