@@ -5,7 +5,7 @@ import functools
 import random
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,7 +16,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -110,9 +109,10 @@ def untouched_model(name: str, size: int, previous_action_reward: bool) -> Any:
 
 
 class Calls(RuleBasedStateMachine):
-    def __init__(self, name: str) -> None:
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
         super().__init__()
-        self.name = name
         self.folder = tempfile.TemporaryDirectory()
         self.saved: dict[int, tuple[PlainRules, dict[str, torch.Tensor], bytes]] = {}
         self.left: list[tuple[Any, Any]] = []
@@ -143,12 +143,12 @@ class Calls(RuleBasedStateMachine):
         nothing: Any = None
         self.agent = Mover(nothing, nothing, model)
         attach_model(self.agent, 0, model)
-        self.rules = PlainRules(model)
+        self.plain = PlainRules(model)
 
     @invariant()
     def the_model_is_as_the_rules_say(self) -> None:
-        if hasattr(self, "rules"):
-            self.rules.check(self.model)
+        if hasattr(self, "plain"):
+            self.plain.check(self.model)
 
     def refused(self, calls: list[Call]) -> None:
         """Fail unless each call is refused in the agent's name and leaves all as it was."""
@@ -164,10 +164,10 @@ class Calls(RuleBasedStateMachine):
     @rule(after_an_action=st.booleans())
     def nonsense(self, after_an_action: bool) -> None:
         """What no state of a model takes."""
-        if after_an_action and self.rules.record.waiting is None:
+        if after_an_action and self.plain.record.waiting is None:
             self.act(OBSERVATIONS[1], False)
-        waiting = self.rules.record.waiting
-        twice = self.rules.training and waiting is not None
+        waiting = self.plain.record.waiting
+        twice = self.plain.training and waiting is not None
         take_action, set_state = self.model.take_action, self.model._update_hidden_state
         self.refused(
             [(RuntimeError if twice else error, take_action, obs) for obs, error in UNFIT_OBS]
@@ -190,15 +190,15 @@ class Calls(RuleBasedStateMachine):
 
     @rule(obs=observations, deterministic=st.booleans())
     def act(self, obs: np.ndarray, deterministic: bool) -> None:
-        if self.rules.training and self.rules.record.waiting is not None:
+        if self.plain.training and self.plain.record.waiting is not None:
             self.refused([(RuntimeError, self.model.take_action, obs)])
             return
         action = self.model.take_action(obs, deterministic=deterministic)
-        self.rules.act(self.model.policy, obs, action, deterministic=deterministic)
+        self.plain.act(self.model.policy, obs, action, deterministic=deterministic)
 
     @rule(obs=observations, reward=rewards, done=dones)
     def add(self, obs: np.ndarray, reward: Any, done: Any) -> None:
-        if self.rules.record.waiting is None:
+        if self.plain.record.waiting is None:
             self.refused(
                 [
                     (RuntimeError, self.agent.add_memory, obs, 0, reward, done),
@@ -206,13 +206,13 @@ class Calls(RuleBasedStateMachine):
                 ]
             )
             return
-        self.agent.add_memory(obs, self.rules.record.waiting.action, reward, done)
-        self.rules.record.complete(float(reward), bool(done))
+        self.agent.add_memory(obs, self.plain.record.waiting.action, reward, done)
+        self.plain.record.complete(float(reward), bool(done))
 
     @rule(n=st.integers(3, 9), obs=observations, reward=rewards, done=dones)
     def live(self, n: int, obs: np.ndarray, reward: Any, done: Any) -> None:
         """Make steps as an environment does; the last one may end the episode."""
-        if self.rules.record.waiting is not None:
+        if self.plain.record.waiting is not None:
             self.add(obs, reward, False)
         for t in range(n):
             self.act(OBSERVATIONS[t % 5], False)
@@ -230,25 +230,25 @@ class Calls(RuleBasedStateMachine):
     @rule()
     def start_epoch(self) -> None:
         self.model.start_epoch_action(epoch=3)
-        self.rules.start_epoch()
+        self.plain.start_epoch()
 
     @rule(way=st.sampled_from(["end_epoch_action", "reset"]))
     def end_epoch(self, way: str) -> None:
         getattr(self.model, way)()
-        self.rules.record.close_episode()
+        self.plain.record.close_episode()
 
     @rule()
     def zero_the_state(self) -> None:
         self.model._current_hidden = None
-        self.rules.record.zero_state()
+        self.plain.record.zero_state()
 
     @rule(seed=st.integers(0, 3))
     def replace_the_state(self, seed: int) -> None:
         rows = torch.from_numpy(np.random.default_rng(seed).uniform(-1, 1, size=(1, 16)))
         row = rows[:, : self.model.policy.core.state_size].float()
         self.model._current_hidden = self.model.policy.core.state_from_rows(row)
-        if not torch.equal(row[0], self.rules.record.row) or self.rules.record.waiting:
-            self.rules.record.replace_state(row[0])
+        if not torch.equal(row[0], self.plain.record.row) or self.plain.record.waiting:
+            self.plain.record.replace_state(row[0])
 
         before = everything(self.model)
         self.model._current_hidden = self.model._current_hidden  # the same state is no change
@@ -259,18 +259,18 @@ class Calls(RuleBasedStateMachine):
     @rule(training=st.booleans())
     def switch(self, training: bool) -> None:
         self.model.train(training)
-        self.rules.switch(training)
+        self.plain.switch(training)
 
     @rule()
     def train_step(self) -> None:
         before, weights_before = everything(self.model), weights(self.model)
         loss = self.model.train_step()
         assert isinstance(loss, np.ndarray)
-        if self.rules.update_is_due:
-            self.rules.update()
+        if self.plain.update_is_due:
+            self.plain.update()
             assert loss != 0.0
             assert not same_weights(weights(self.model), weights_before)
-            assert self.model.diagnostics["train/n_updates"] == self.rules.n_updates
+            assert self.model.diagnostics["train/n_updates"] == self.plain.n_updates
         else:
             assert loss == 0.0
             np.testing.assert_equal(everything(self.model), before)
@@ -282,15 +282,16 @@ class Calls(RuleBasedStateMachine):
         before = everything(self.model)
         self.model.save(self.path(slot))
         np.testing.assert_equal(everything(self.model), before)
-        self.saved[slot] = self.rules.saved(), weights(self.model), fingerprint(self.model)
+        self.saved[slot] = self.plain.saved(), weights(self.model), fingerprint(self.model)
 
-    @precondition(lambda self: self.saved)
-    @rule(data=st.data())
-    def load(self, data: st.DataObject) -> None:
-        slot = data.draw(st.sampled_from(sorted(self.saved)))
+    @rule(slot=st.integers(0, 1))
+    def load(self, slot: int) -> None:
+        if slot not in self.saved:
+            self.refused([(CheckpointError, self.model.load, self.path(slot))])
+            return
         self.model.load(self.path(slot))
-        rules, saved_weights, saved_state = self.saved[slot]
-        self.rules = self.rules.loaded(rules)
+        plain, saved_weights, saved_state = self.saved[slot]
+        self.plain = self.plain.loaded(plain)
         assert same_weights(weights(self.model), saved_weights)
         assert fingerprint(self.model) == saved_state
 
@@ -313,13 +314,44 @@ class Calls(RuleBasedStateMachine):
         newcomer = self.new_model(seed)
         attach_model(self.agent, 0, newcomer)
         assert self.model is newcomer
-        self.rules = PlainRules(newcomer)
+        self.plain = PlainRules(newcomer)
+
+
+def machine(name: str) -> type[Calls]:
+    return type("Calls", (Calls,), {"name": name})
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_any_sequence_of_calls_follows_the_rules(name: str) -> None:
-    few = settings(max_examples=25, stateful_step_count=30, deadline=None, derandomize=True)
-    run_state_machine_as_test(functools.partial(Calls, name), settings=few)
+    few = settings(max_examples=12, stateful_step_count=25, deadline=None, derandomize=True)
+    run_state_machine_as_test(machine(name), settings=few)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", range(4))
+def test_long_lives_of_evenly_chosen_calls_follow_the_rules(name: str, seed: int) -> None:
+    """Hypothesis shrinks, but prefers some rules; rare meetings of calls need an even choice."""
+    rng = np.random.default_rng(seed)
+    calls = machine(name)()
+    calls.build(seed, seed % 2 == 1)
+    for _ in range(150):
+        obs, reward = OBSERVATIONS[rng.integers(5)], float(rng.normal())
+        n, slot, yes, done = rng.integers([7, 2, 2, 4]).tolist()
+        ways: list[tuple[Any, ...]] = [
+            *[(calls.act, obs, bool(yes)), (calls.add, obs, reward, done == 0)] * 3,
+            *[(calls.live, 1 + n, obs, reward, done == 0)] * 2,
+            (calls.live_for_an_epoch, 1 + n, obs, reward, done == 0),
+            *[(calls.start_epoch,), (calls.end_epoch, ("reset", "end_epoch_action")[yes])],
+            *[(calls.zero_the_state,), (calls.replace_the_state, int(n))],
+            *[(calls.switch, bool(yes)), (calls.switch, True), (calls.train_step,)],
+            *[(calls.save, int(slot)), (calls.load, int(slot)), (calls.nonsense, bool(yes))],
+            (calls.load_nonsense, ("missing", "cut", "late", "other")[done]),
+        ]
+        ways += [(calls.replace_the_model, int(n))] * (n == 0)
+        call, *given = ways[rng.integers(len(ways))]
+        call(*given)
+        calls.plain.check(calls.model)
+    calls.teardown()
 
 
 @pytest.mark.parametrize("name", MODELS)
