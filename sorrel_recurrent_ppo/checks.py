@@ -14,11 +14,12 @@ __all__ = ["check_integer", "check_number", "check_sizes"]
 
 def check_integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     """Return ``value`` as a plain int; ConfigError unless it is an integer from low to high."""
-    fits = isinstance(value, Integral) and not isinstance(value, bool) and value >= low
-    if not fits or (high is not None and value > high):
-        bound = "" if high is None else f" and at most {high}"
-        raise ConfigError(f"{name} must be an integer of at least {low}{bound}, not {value!r}")
-    return int(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if low <= number and (high is None or number <= high):
+            return number
+    bound = "" if high is None else f" and at most {high}"
+    raise ConfigError(f"{name} must be an integer of at least {low}{bound}, not {value!r}")
 
 
 def check_number(

@@ -100,7 +100,7 @@ def _usage() -> str:
 
 
 def _run(arguments: Sequence[str]) -> None:
-    from sorrel_recurrent_ppo import run
+    from sorrel_recurrent_ppo.experiments import run
 
     settings = ["quiet=true" if argument == "--quiet" else argument for argument in arguments]
     sys.argv = [f"{PROGRAM} run", *settings]  # where Hydra reads its arguments
@@ -109,19 +109,19 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def _compare(arguments: Sequence[str]) -> None:
-    from sorrel_recurrent_ppo import compare
+    from sorrel_recurrent_ppo.reports import compare
 
     compare.main(arguments)
 
 
 def _evaluate(arguments: Sequence[str]) -> None:
-    from sorrel_recurrent_ppo import evaluate
+    from sorrel_recurrent_ppo.reports import evaluate
 
     evaluate.main(arguments)
 
 
 def _inspect(arguments: Sequence[str]) -> None:
-    from sorrel_recurrent_ppo import inspect_states
+    from sorrel_recurrent_ppo.reports import inspect_states
 
     inspect_states.main(arguments)
 

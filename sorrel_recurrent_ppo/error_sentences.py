@@ -32,10 +32,10 @@ def error_sentence(error: BaseException) -> str | None:
     """Return what to say of an error, or ``None`` for one that no user's input explains."""
     if isinstance(error, ConfigError | CheckpointError | NumericalError):
         return str(error)
+    if isinstance(error, MissingConfigException):  # an OSError, too
+        return _missing_choice(error)
     if isinstance(error, OSError):
         return _fault_of_the_system(error)
-    if isinstance(error, MissingConfigException):
-        return _missing_choice(error)
     cause = error.__cause__
     if isinstance(error, CompactHydraException):
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from sorrel_recurrent_ppo.errors import NumericalError
+from sorrel_recurrent_ppo.observations import observation_shape
 from sorrel_recurrent_ppo.randomness import generator_from_state
 from sorrel_recurrent_ppo.reward_scaling import ReturnScale
 
@@ -91,7 +92,7 @@ def _identity(model: RecurrentPPO) -> dict[str, Any]:
     """What a state must share with a model for its weights to fit and mean the same."""
     return {
         "model": model.registry_name,
-        "input_size": [int(n) for n in model.input_size],
+        "input_size": list(observation_shape(model.input_size)),
         "picture": list(model.layout.picture or ()),
         "action_dims": list(model.action_dims),
         "hidden_size": model.hidden_size,

@@ -155,7 +155,7 @@ class RecurrentPPO(PyTorchModel):
 
     def _new_rollout(self) -> Rollout:
         return Rollout(
-            self.input_size,
+            observation_shape(self.input_size),
             state_size=self.policy.core.state_size,
             n_branches=len(self.action_dims),
             context_size=self._context_size,

@@ -20,12 +20,12 @@ from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.csv_table import CsvTable
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 from sorrel_recurrent_ppo.newcomers import Newcomer, build_newcomer
 from sorrel_recurrent_ppo.population import Population, population_of
 from sorrel_recurrent_ppo.randomness import derive_seed, peeked_seed
 from sorrel_recurrent_ppo.registry import find_name
 from sorrel_recurrent_ppo.replacement_schedule import Schedule, read_schedule
-from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.swap import manage
 
 __all__ = [

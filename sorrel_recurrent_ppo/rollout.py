@@ -142,7 +142,9 @@ class Rollout(Buffer):
         if self.pending is None:
             if not np.array_equal(row, self.recurrent_state):
                 self.recurrent_state, self.at_episode_start = row, True
-        elif not np.array_equal(row, self.pending.next_recurrent_state):
+            return
+        following = self.pending.next_recurrent_state
+        if following is None or not np.array_equal(row, following):
             self.pending = self.pending._replace(next_recurrent_state=row)
             self._replaced = True
 
@@ -245,7 +247,7 @@ class Rollout(Buffer):
         self.rewards[t] = reward
         self.dones[t] = done
         self.episode_starts[t] = step.episode_start
-        self.episode_ends[t] = done
+        self.episode_ends[t] = False  # until the episode is closed
         self.size = self.idx = t + 1
         if done:
             self.start_episode()

@@ -62,7 +62,7 @@ MUTATIONS = [
     Mutation("sign of the entropy", "heads", "entropy = entropy - (", "entropy = entropy + (", ("test_policy", "test_ppo_update")),
     Mutation("branches swapped", "actions", "index = index * size + int(choice)", "index = index + size * int(choice)", ("test_actions",)),
     Mutation("no reset after done", "rollout", "        if done:\n            self.start_episode()", "        if False:\n            self.start_episode()", STORING),
-    Mutation("done is no end", "rollout", "self.episode_ends[t] = done", "self.episode_ends[t] = False", STORING),
+    Mutation("ends of an earlier rollout kept", "rollout", "self.episode_ends[t] = False", "pass", STORING),
     Mutation("the state after, not before", "rollout", "self.recurrent_states[t] = step.recurrent_state", "self.recurrent_states[t] = step.next_recurrent_state", STORING),
     Mutation("starts forgotten", "rollout", "self.episode_starts[t] = step.episode_start", "self.episode_starts[t] = False", STORING),
     Mutation("an epoch's end left open", "rollout", "self.episode_ends[self.size - 1] = True", "pass", STORING),

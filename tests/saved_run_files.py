@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 
 
 def write_run(

@@ -5,9 +5,9 @@ import csv
 import torch
 from hydra import compose, initialize_config_dir
 
-from sorrel_recurrent_ppo import experiment
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 
 SMALL_WORLDS = {
     "treasurehunt": ["world.height=7", "world.width=7", "world.spawn_prob=0.3"],

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from saved_run_files import write_run
 
-from sorrel_recurrent_ppo import compare
-from sorrel_recurrent_ppo.compare import CompareSettings, compare_runs
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.saved_runs import find_runs
-from sorrel_recurrent_ppo.seed_statistics import interquartile_mean
+from sorrel_recurrent_ppo.reports import compare
+from sorrel_recurrent_ppo.reports.compare import CompareSettings, compare_runs
+from sorrel_recurrent_ppo.reports.saved_runs import find_runs
+from sorrel_recurrent_ppo.reports.seed_statistics import interquartile_mean
 
 
 def compared(path, **settings):

@@ -15,11 +15,11 @@ from strange_environment import strange_environment
 from test_randomness import assert_same_life, draw_from_global_streams, global_states, live
 from test_resume import assert_same_runs
 
-from sorrel_recurrent_ppo import experiment
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.csv_table import read_columns
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.run_state import read_run_state
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_state import read_run_state
 
 pytestmark = pytest.mark.usefixtures("own_process")
 

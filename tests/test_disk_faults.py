@@ -17,15 +17,15 @@ from small_models import small_model
 from small_runs import run, small_config
 from test_resume import assert_same_runs
 
-from sorrel_recurrent_ppo import experiment
 from sorrel_recurrent_ppo.checkpoint import read_checkpoint, write_checkpoint
 from sorrel_recurrent_ppo.csv_table import CsvTable, read_columns
 from sorrel_recurrent_ppo.errors import CheckpointError
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 
 # What a child does to its limits, its rights and its functions dies with it.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["sorrel_recurrent_ppo.experiment"])
+PROCESSES.set_forkserver_preload(["sorrel_recurrent_ppo.experiments.experiment"])
 NOBODY = 65534
 
 

@@ -7,8 +7,8 @@ from sorrel.environment import Environment
 from sorrel.examples.treasurehunt.env import TreasurehuntEnv
 from sorrel.worlds import Gridworld
 
-from sorrel_recurrent_ppo.environments import build_environment, load_class
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.experiments.environments import build_environment, load_class
 
 OWN_MODULE = """
 from sorrel.environment import Environment

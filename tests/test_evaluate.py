@@ -13,17 +13,17 @@ from omegaconf import OmegaConf
 from PIL import Image
 from small_runs import N_AGENTS, SMALL_MODELS, SMALL_WORLDS, run, weights
 
-from sorrel_recurrent_ppo import evaluate
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
-from sorrel_recurrent_ppo.evaluate import EvaluateSettings, evaluate_run
-from sorrel_recurrent_ppo.evaluation import evaluation_seeds
-from sorrel_recurrent_ppo.experiment import build_seeded, resolve_config, run_experiment
+from sorrel_recurrent_ppo.experiments.experiment import build_seeded, resolve_config, run_experiment
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 from sorrel_recurrent_ppo.population import population_of
 from sorrel_recurrent_ppo.randomness import untouched_random_state
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.saved_agents import choose_agents, seat_agent
-from sorrel_recurrent_ppo.saved_runs import SavedRun
+from sorrel_recurrent_ppo.reports import evaluate
+from sorrel_recurrent_ppo.reports.evaluate import EvaluateSettings, evaluate_run
+from sorrel_recurrent_ppo.reports.evaluation import evaluation_seeds
+from sorrel_recurrent_ppo.reports.saved_agents import choose_agents, seat_agent
+from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
 
 pytestmark = pytest.mark.usefixtures("own_process")
 

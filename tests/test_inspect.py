@@ -5,18 +5,24 @@ import pytest
 from PIL import Image
 from small_runs import run
 
-from sorrel_recurrent_ppo import cli, inspect_states
+from sorrel_recurrent_ppo import cli
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.inspect_states import inspect_run
-from sorrel_recurrent_ppo.observation_picture import (
+from sorrel_recurrent_ppo.reports import inspect_states
+from sorrel_recurrent_ppo.reports.inspect_states import inspect_run
+from sorrel_recurrent_ppo.reports.observation_picture import (
     NOTHING,
     WALL,
     channel_legend,
     observation_pictures,
 )
-from sorrel_recurrent_ppo.recorded_states import PER_STEP, RecordedStates, Subject, load_states
-from sorrel_recurrent_ppo.state_components import main_components, unit_order
-from sorrel_recurrent_ppo.state_plots import COLOURS, action_labels
+from sorrel_recurrent_ppo.reports.recorded_states import (
+    PER_STEP,
+    RecordedStates,
+    Subject,
+    load_states,
+)
+from sorrel_recurrent_ppo.reports.state_components import main_components, unit_order
+from sorrel_recurrent_ppo.reports.state_plots import COLOURS, action_labels
 
 pytestmark = pytest.mark.usefixtures("own_process")
 

@@ -11,13 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from small_runs import small_config
 from test_resume import assert_same_runs
 
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 
 N_KILLS = 10
 
 # One process has the imports, which take seconds; the others fork from it.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["sorrel_recurrent_ppo.experiment"])
+PROCESSES.set_forkserver_preload(["sorrel_recurrent_ppo.experiments.experiment"])
 
 RUNS = {
     "treasurehunt": ("treasurehunt", "lstm_ppo"),
@@ -29,7 +29,7 @@ def run_or_go_on(directory, config_text, ready):
     """What the killed process does: start the run, or go on where there is one."""
     import torch
 
-    from sorrel_recurrent_ppo import experiment
+    from sorrel_recurrent_ppo.experiments import experiment
 
     torch.set_num_threads(1)
     with open(os.devnull, "w") as silence:

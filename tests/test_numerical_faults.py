@@ -8,10 +8,11 @@ import torch
 from small_models import MODELS, OBS_SIZE, play, same_weights, small_model, weights
 from test_run import small_config
 
-from sorrel_recurrent_ppo import experiment
 from sorrel_recurrent_ppo.errors import NumericalError
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.models import RecurrentPPO
 from sorrel_recurrent_ppo.population import population_of
-from sorrel_recurrent_ppo.run_files import RunFiles
 
 both = pytest.mark.parametrize("name", MODELS)
 pytestmark = pytest.mark.usefixtures("own_process")
@@ -58,6 +59,7 @@ def test_a_run_stops_and_keeps_the_agent_before_the_fault(tmp_path):
     env = experiment.build_seeded(experiment.resolve_config(config))
     assert population_of(env) is not None
     model = env.agents[0].model
+    assert isinstance(model, RecurrentPPO)
     model.load(kept)
     assert len(model.memory) >= 10
     with pytest.raises(NumericalError, match="agent 0"):

@@ -11,8 +11,8 @@ from sorrel.observation.observation_spec import (
 )
 
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.environments import build_environment
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.observations import (
     ObservationLayout,
     observation_layout,

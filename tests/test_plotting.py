@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sorrel_recurrent_ppo.plotting import plot_learning_curve, smooth, smoothing_window
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.plotting import plot_learning_curve, smooth, smoothing_window
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 
 
 def test_smoothing_takes_the_mean_of_the_latest_values_there_are():

@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from sorrel_recurrent_ppo.live_view import LiveView
-from sorrel_recurrent_ppo.pace import Pace
-from sorrel_recurrent_ppo.progress import PlainProgress, progress_sinks
-from sorrel_recurrent_ppo.run_logging import AgentRecord, EpochRecord
+from sorrel_recurrent_ppo.experiments.live_view import LiveView
+from sorrel_recurrent_ppo.experiments.pace import Pace
+from sorrel_recurrent_ppo.experiments.progress import PlainProgress, progress_sinks
+from sorrel_recurrent_ppo.experiments.run_logging import AgentRecord, EpochRecord
 
 DIAGNOSTICS = {"train/loss": 0.1234, "train/approx_kl": 0.0123, "train/entropy_loss": -1.25}
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"

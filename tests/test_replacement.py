@@ -20,8 +20,8 @@ from sorrel.models.pytorch import PyTorchDQN, PyTorchIQN
 from sorrel_recurrent_ppo import replace_agent, swap
 from sorrel_recurrent_ppo.checkpoint import read_checkpoint
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.environments import build_environment
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
 from sorrel_recurrent_ppo.population import population_of
 from sorrel_recurrent_ppo.registry import build_model

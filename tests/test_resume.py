@@ -10,11 +10,11 @@ from small_runs import run, small_config, without_times
 from sorrel.environment import Environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from sorrel_recurrent_ppo import experiment
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
-from sorrel_recurrent_ppo.resumed_config import continued_config, hydra_arguments
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.run_state import read_run_state
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.resumed_config import continued_config, hydra_arguments
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_state import read_run_state
 
 pytestmark = pytest.mark.usefixtures("own_process")
 

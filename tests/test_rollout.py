@@ -128,6 +128,15 @@ def test_clearing_keeps_the_place_in_the_episode(name):
 
 
 @both
+def test_ends_of_cleared_steps_are_forgotten(name):
+    model = small_model(name)
+    play(model, 5, dones=[1, 3])
+    model.clear_memory()
+    play(model, 5)
+    assert model.memory.arrays().episode_ends.tolist() == [False] * 4 + [True]
+
+
+@both
 def test_arrays_mark_ends_and_add_up_the_branches(name):
     model = small_model(name)
     play(model, 3, dones=[0])

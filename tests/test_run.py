@@ -19,10 +19,10 @@ from sorrel.examples.treasurehunt.env import TreasurehuntEnv
 from sorrel.utils.logging import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from sorrel_recurrent_ppo import experiment
 from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 
 pytestmark = pytest.mark.usefixtures("own_process")
 

@@ -10,7 +10,7 @@ from small_models import MODELS, same_weights, weights
 from sorrel.utils.logging import Logger
 
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.environments import build_environment
+from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.observations import picture_shape
 
 TURNS = 7

@@ -7,12 +7,15 @@ import pytest
 import torch
 from small_runs import run, small_config, weights, without_times
 
-from sorrel_recurrent_ppo import experiment
 from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord
+from sorrel_recurrent_ppo.experiments.state_recording import StateSink
 from sorrel_recurrent_ppo.models import RecurrentPPO
 from sorrel_recurrent_ppo.population import population_of
-from sorrel_recurrent_ppo.recorded_states import (
+from sorrel_recurrent_ppo.reports.recorded_states import (
     CELL_STATES,
     PER_STEP,
     RecordedStates,
@@ -20,9 +23,6 @@ from sorrel_recurrent_ppo.recorded_states import (
     load_states,
     save_states,
 )
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.run_logging import EpochRecord
-from sorrel_recurrent_ppo.state_recording import StateSink
 
 pytestmark = pytest.mark.usefixtures("own_process")
 

@@ -26,8 +26,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from sorrel_recurrent_ppo import swap
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.environments import build_environment
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
 from sorrel_recurrent_ppo.population import population_of
 

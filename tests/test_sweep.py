@@ -7,8 +7,8 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
-from sorrel_recurrent_ppo import compare
-from sorrel_recurrent_ppo.saved_runs import find_runs, read_metrics
+from sorrel_recurrent_ppo.reports import compare
+from sorrel_recurrent_ppo.reports.saved_runs import find_runs, read_metrics
 
 # Writes down the threads that it finds; with seed 13 it raises what no launcher can carry.
 FIELD = """

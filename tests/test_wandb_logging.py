@@ -14,8 +14,8 @@ from small_runs import run, small_config
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.wandb_logging import wandb_sinks
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.wandb_logging import wandb_sinks
 
 pytestmark = pytest.mark.usefixtures("own_process")
 

@@ -6,9 +6,9 @@ import math
 
 from rich.console import Console
 
-from sorrel_recurrent_ppo.live_view import LiveView
-from sorrel_recurrent_ppo.pace import Pace
-from sorrel_recurrent_ppo.run_logging import EpochRecord, Sink
+from sorrel_recurrent_ppo.experiments.live_view import LiveView
+from sorrel_recurrent_ppo.experiments.pace import Pace
+from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord, Sink
 
 __all__ = ["PlainProgress", "progress_sinks"]
 

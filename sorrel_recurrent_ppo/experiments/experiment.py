@@ -14,40 +14,40 @@ from sorrel.environment import Environment
 from sorrel.utils.logging import TensorboardLogger
 
 from sorrel_recurrent_ppo import swap
-from sorrel_recurrent_ppo.agent_view import animate_agent_view
-from sorrel_recurrent_ppo.environments import build_environment
 from sorrel_recurrent_ppo.errors import ConfigError, NumericalError, did_you_mean
-from sorrel_recurrent_ppo.fast_forward import passing_over
-from sorrel_recurrent_ppo.fault_files import save_before_fault
-from sorrel_recurrent_ppo.interruption import StopRequest, stop_requests
-from sorrel_recurrent_ppo.plotting import plot_learning_curve
-from sorrel_recurrent_ppo.population import Population, population_of
-from sorrel_recurrent_ppo.progress import progress_sinks
-from sorrel_recurrent_ppo.provenance import note_session
-from sorrel_recurrent_ppo.randomness import fresh_seed
-from sorrel_recurrent_ppo.recorded_states import RecordedStates
-from sorrel_recurrent_ppo.registry import available_models
-from sorrel_recurrent_ppo.resumed_config import resume_command
-from sorrel_recurrent_ppo.run_checkpoints import RunCheckpoints
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.run_logging import CsvSink, RunLogger, Sink, TensorboardSink
-from sorrel_recurrent_ppo.run_state import (
+from sorrel_recurrent_ppo.experiments.environments import build_environment
+from sorrel_recurrent_ppo.experiments.fast_forward import passing_over
+from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
+from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requests
+from sorrel_recurrent_ppo.experiments.plotting import plot_learning_curve
+from sorrel_recurrent_ppo.experiments.progress import progress_sinks
+from sorrel_recurrent_ppo.experiments.provenance import note_session
+from sorrel_recurrent_ppo.experiments.resumed_config import resume_command
+from sorrel_recurrent_ppo.experiments.run_checkpoints import RunCheckpoints
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_logging import CsvSink, RunLogger, Sink, TensorboardSink
+from sorrel_recurrent_ppo.experiments.run_state import (
     check_number_of_agents,
     next_epoch,
     put_back_run_state,
     read_run_state,
     restore_replacements,
 )
-from sorrel_recurrent_ppo.run_summary import (
+from sorrel_recurrent_ppo.experiments.run_summary import (
     RunSummary,
     log_end,
     log_start,
     model_names,
     summarise,
 )
+from sorrel_recurrent_ppo.experiments.state_recording import StateSink
+from sorrel_recurrent_ppo.experiments.wandb_logging import wandb_sinks
+from sorrel_recurrent_ppo.population import Population, population_of
+from sorrel_recurrent_ppo.randomness import fresh_seed
+from sorrel_recurrent_ppo.registry import available_models
+from sorrel_recurrent_ppo.reports.agent_view import animate_agent_view
+from sorrel_recurrent_ppo.reports.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.side_by_side import training_threads
-from sorrel_recurrent_ppo.state_recording import StateSink
-from sorrel_recurrent_ppo.wandb_logging import wandb_sinks
 from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = [

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sorrel_recurrent_ppo.plotting import smooth, smoothing_window
-from sorrel_recurrent_ppo.seed_statistics import Estimate, interquartile_mean
+from sorrel_recurrent_ppo.experiments.plotting import smooth, smoothing_window
+from sorrel_recurrent_ppo.reports.seed_statistics import Estimate, interquartile_mean
 
 __all__ = ["PlottedGroup", "plot_comparison"]
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 from sorrel_recurrent_ppo.registry import available_models
-from sorrel_recurrent_ppo.saved_runs import SavedRun
+from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
 
 __all__ = ["Difference", "RunGroup", "find_differences", "group_runs"]
 

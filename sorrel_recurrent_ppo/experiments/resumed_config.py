@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 
 __all__ = ["MAY_DIFFER", "command_of", "continued_config", "hydra_arguments", "resume_command"]
 

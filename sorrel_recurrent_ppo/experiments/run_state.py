@@ -10,14 +10,14 @@ from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.checkpoint import read_checkpoint, write_checkpoint
 from sorrel_recurrent_ppo.errors import CheckpointError
+from sorrel_recurrent_ppo.experiments.object_state import objects_to_plain, put_back_objects
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_logging import RunLogger
 from sorrel_recurrent_ppo.newcomers import build_newcomer, parameters_of
-from sorrel_recurrent_ppo.object_state import objects_to_plain, put_back_objects
 from sorrel_recurrent_ppo.population import Member, Population, attach_model
 from sorrel_recurrent_ppo.randomness import global_random_state, set_global_random_state
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.replacement import Replacement, write_replacements
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.run_logging import RunLogger
 
 __all__ = [
     "check_number_of_agents",

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 
 __all__ = ["LastAgent", "SavedRun", "find_runs", "read_metrics"]
 

@@ -15,17 +15,17 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.console_log import warnings_only
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
-from sorrel_recurrent_ppo.interruption import RunStopped
-from sorrel_recurrent_ppo.resumed_config import (
+from sorrel_recurrent_ppo.experiments.console_log import warnings_only
+from sorrel_recurrent_ppo.experiments.interruption import RunStopped
+from sorrel_recurrent_ppo.experiments.resumed_config import (
     command_of,
     continued_config,
     hydra_arguments,
     resume_command,
 )
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.sweep_jobs import failing_alone
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.sweep_jobs import failing_alone
 
 __all__ = ["main", "run_job"]
 
@@ -60,7 +60,7 @@ def run_job(config: DictConfig) -> float:
         SystemExit: The run was interrupted.
     """
     # Imports PyTorch and Sorrel, which --help and --cfg do without.
-    from sorrel_recurrent_ppo.experiment import run_experiment
+    from sorrel_recurrent_ppo.experiments.experiment import run_experiment
 
     hydra_config = HydraConfig.get()
     files = RunFiles(Path(hydra_config.runtime.output_dir))

@@ -11,9 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
-from sorrel_recurrent_ppo.observation_picture import channel_legend, observation_pictures
-from sorrel_recurrent_ppo.recorded_states import RecordedStates
-from sorrel_recurrent_ppo.state_plots import action_labels, draw_rewards_and_values, draw_units
+from sorrel_recurrent_ppo.reports.observation_picture import channel_legend, observation_pictures
+from sorrel_recurrent_ppo.reports.recorded_states import RecordedStates
+from sorrel_recurrent_ppo.reports.state_plots import (
+    action_labels,
+    draw_rewards_and_values,
+    draw_units,
+)
 from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = ["MAX_FRAMES", "animate_agent_view"]

@@ -12,12 +12,15 @@ import numpy as np
 from sorrel.environment import Environment
 from sorrel.utils.logging import Logger, TensorboardLogger
 from sorrel.utils.turn_stats import TurnStats
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.event_pb2 import (  # generated names
+    Event,  # pyright: ignore[reportAttributeAccessIssue]
+    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+)
 
 from sorrel_recurrent_ppo.csv_table import CsvTable
 from sorrel_recurrent_ppo.errors import CheckpointError
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 from sorrel_recurrent_ppo.population import Population
-from sorrel_recurrent_ppo.run_files import RunFiles
 
 __all__ = [
     "AgentRecord",

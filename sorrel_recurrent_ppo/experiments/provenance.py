@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 from sorrel_recurrent_ppo.population import Population
-from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = ["current_versions", "note_session"]

@@ -8,12 +8,12 @@ from sorrel.environment import Environment
 from sorrel.models import BaseModel
 
 from sorrel_recurrent_ppo.errors import CheckpointError
-from sorrel_recurrent_ppo.interruption import RunStopped, StopRequest
+from sorrel_recurrent_ppo.experiments.interruption import RunStopped, StopRequest
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_logging import RunLogger
+from sorrel_recurrent_ppo.experiments.run_state import save_run_state, take_run_state
 from sorrel_recurrent_ppo.population import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.run_logging import RunLogger
-from sorrel_recurrent_ppo.run_state import save_run_state, take_run_state
 from sorrel_recurrent_ppo.whole_files import synced, written_whole
 
 __all__ = ["RunCheckpoints"]

@@ -12,10 +12,12 @@ import torch
 from sorrel.agents import Agent
 from sorrel.environment import Environment
 
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord
 from sorrel_recurrent_ppo.models import RecurrentPPO
 from sorrel_recurrent_ppo.observations import picture_shape
 from sorrel_recurrent_ppo.population import Member, Population
-from sorrel_recurrent_ppo.recorded_states import (
+from sorrel_recurrent_ppo.reports.recorded_states import (
     CELL_STATES,
     PER_STEP,
     RecordedStates,
@@ -24,8 +26,6 @@ from sorrel_recurrent_ppo.recorded_states import (
     save_states,
 )
 from sorrel_recurrent_ppo.rollout import PendingStep, Rollout
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.run_logging import EpochRecord
 
 __all__ = ["StateSink", "subject_of"]
 

@@ -20,8 +20,7 @@ from sorrel.entities import Entity
 from torch.optim import Optimizer
 
 from sorrel_recurrent_ppo.errors import CheckpointError
-from sorrel_recurrent_ppo.models import RecurrentPPO
-from sorrel_recurrent_ppo.plain_values import (
+from sorrel_recurrent_ppo.experiments.plain_values import (
     KEPT,
     class_name,
     find_class,
@@ -29,6 +28,7 @@ from sorrel_recurrent_ppo.plain_values import (
     leaf_from_plain,
     leaf_to_plain,
 )
+from sorrel_recurrent_ppo.models import RecurrentPPO
 
 __all__ = ["objects_to_plain", "put_back_objects"]
 

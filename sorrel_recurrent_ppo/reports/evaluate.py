@@ -21,12 +21,12 @@ from sorrel_recurrent_ppo.command_settings import (
     wants_help,
 )
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
-from sorrel_recurrent_ppo.report_console import report_console
-from sorrel_recurrent_ppo.saved_runs import SavedRun
+from sorrel_recurrent_ppo.reports.report_console import report_console
+from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
 
 if TYPE_CHECKING:
-    from sorrel_recurrent_ppo.evaluation import EvaluatedEpoch
-    from sorrel_recurrent_ppo.saved_agents import SavedAgent
+    from sorrel_recurrent_ppo.reports.evaluation import EvaluatedEpoch
+    from sorrel_recurrent_ppo.reports.saved_agents import SavedAgent
 
 __all__ = ["EvaluateSettings", "Evaluation", "evaluate_run", "main"]
 
@@ -125,9 +125,9 @@ def evaluate_run(run: SavedRun, settings: EvaluateSettings, gifs: Path) -> Evalu
     """
     modes = _checked_modes(settings)
     # Imports PyTorch and Sorrel, which --help and a mistake in the settings do without.
-    from sorrel_recurrent_ppo.evaluation import evaluation_seeds, play
     from sorrel_recurrent_ppo.randomness import untouched_random_state
-    from sorrel_recurrent_ppo.saved_agents import choose_agents
+    from sorrel_recurrent_ppo.reports.evaluation import evaluation_seeds, play
+    from sorrel_recurrent_ppo.reports.saved_agents import choose_agents
 
     agents = choose_agents(run, settings.agents)
     trained_with = [source.config.get("seed") for source in (run, *(a.run for a in agents))]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = ["plot_learning_curve", "smooth"]

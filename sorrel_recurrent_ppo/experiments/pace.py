@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import timedelta
 
-from sorrel_recurrent_ppo.run_logging import EpochRecord
+from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord
 
 __all__ = ["Pace"]
 

@@ -19,7 +19,7 @@ from sorrel_recurrent_ppo.newcomers import Newcomer, build_newcomer
 from sorrel_recurrent_ppo.observations import picture_shape
 from sorrel_recurrent_ppo.population import Population, agent_label
 from sorrel_recurrent_ppo.registry import is_ppo_model, load_model_class, packaged_defaults
-from sorrel_recurrent_ppo.saved_runs import LastAgent, SavedRun
+from sorrel_recurrent_ppo.reports.saved_runs import LastAgent, SavedRun
 
 __all__ = ["SavedAgent", "choose_agents", "seat_agent"]
 

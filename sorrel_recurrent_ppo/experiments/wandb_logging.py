@@ -8,9 +8,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord, Sink, scalars
 from sorrel_recurrent_ppo.randomness import untouched_random_state
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.run_logging import EpochRecord, Sink, scalars
 
 __all__ = ["WandbSink", "wandb_sinks"]
 

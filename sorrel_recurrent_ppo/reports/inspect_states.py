@@ -14,7 +14,7 @@ from sorrel_recurrent_ppo.command_settings import (
 )
 from sorrel_recurrent_ppo.csv_table import read_columns
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
-from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 
 __all__ = ["inspect_run", "main"]
 
@@ -94,9 +94,13 @@ def inspect_run(
         ConfigError: There is no such run, agent, epoch, colour or state, or nothing was recorded.
     """
     # Matplotlib takes its time, which --help does without.
-    from sorrel_recurrent_ppo.agent_view import animate_agent_view
-    from sorrel_recurrent_ppo.recorded_states import load_states
-    from sorrel_recurrent_ppo.state_plots import COLOURS, plot_components, plot_hidden_states
+    from sorrel_recurrent_ppo.reports.agent_view import animate_agent_view
+    from sorrel_recurrent_ppo.reports.recorded_states import load_states
+    from sorrel_recurrent_ppo.reports.state_plots import (
+        COLOURS,
+        plot_components,
+        plot_hidden_states,
+    )
 
     _check_choice("colour", colour, COLOURS)
     _check_choice("state", state, ARRAYS)

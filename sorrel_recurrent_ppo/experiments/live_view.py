@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from sorrel_recurrent_ppo.pace import Pace
-from sorrel_recurrent_ppo.run_logging import AgentRecord, EpochRecord
+from sorrel_recurrent_ppo.experiments.pace import Pace
+from sorrel_recurrent_ppo.experiments.run_logging import AgentRecord, EpochRecord
 
 __all__ = ["LiveView"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
-from sorrel_recurrent_ppo.plotting import smooth, smoothing_window
-from sorrel_recurrent_ppo.saved_runs import SavedRun, read_metrics
+from sorrel_recurrent_ppo.experiments.plotting import smooth, smoothing_window
+from sorrel_recurrent_ppo.reports.saved_runs import SavedRun, read_metrics
 
 __all__ = ["RunCurve", "RunScores", "lowest_final", "read_curve", "score_run"]
 

@@ -16,19 +16,19 @@ from sorrel_recurrent_ppo.command_settings import (
     setting,
     wants_help,
 )
-from sorrel_recurrent_ppo.comparison import RunGroup, find_differences, group_runs
-from sorrel_recurrent_ppo.comparison_plot import PlottedGroup, plot_comparison
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.report_console import report_console
-from sorrel_recurrent_ppo.run_scores import (
+from sorrel_recurrent_ppo.reports.comparison import RunGroup, find_differences, group_runs
+from sorrel_recurrent_ppo.reports.comparison_plot import PlottedGroup, plot_comparison
+from sorrel_recurrent_ppo.reports.report_console import report_console
+from sorrel_recurrent_ppo.reports.run_scores import (
     RunCurve,
     RunScores,
     lowest_final,
     read_curve,
     score_run,
 )
-from sorrel_recurrent_ppo.saved_runs import SavedRun, find_runs
-from sorrel_recurrent_ppo.seed_statistics import Estimate, interquartile_mean
+from sorrel_recurrent_ppo.reports.saved_runs import SavedRun, find_runs
+from sorrel_recurrent_ppo.reports.seed_statistics import Estimate, interquartile_mean
 
 __all__ = ["CompareSettings", "Comparison", "compare_runs", "main"]
 

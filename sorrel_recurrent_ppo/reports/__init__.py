@@ -1,0 +1,1 @@
+"""Looking at runs afterwards: what ``compare``, ``evaluate`` and ``inspect`` do."""
