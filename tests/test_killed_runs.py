@@ -62,18 +62,19 @@ def long_config(name, *overrides):
 def test_a_run_killed_at_random_moments_is_as_one_that_never_was(name, tmp_path):
     whole, killed = RunFiles(tmp_path / "whole"), RunFiles(tmp_path / "killed")
     config = long_config(name)
-    began = time.perf_counter()
     process = started(whole.directory, config)
     process.join()
     assert process.exitcode == 0
-    duration = time.perf_counter() - began
     rng = np.random.default_rng(7)
-    # A process comes some way, so that the kills spread over the run.
-    waits = rng.uniform(0.0, 0.4 * duration, N_KILLS)
-    reached = []
-    for wait in waits:
+    reached = [-1]
+    # Some epochs on, then anywhere within one, or in what is written between two.
+    for epochs, delay in zip(
+        rng.integers(0, 9, N_KILLS), rng.uniform(0.0, 0.1, N_KILLS), strict=True
+    ):
         process = started(killed.directory, config)
-        process.join(wait)
+        while process.is_alive() and epochs_in(killed) < reached[-1] + epochs:
+            time.sleep(0.002)
+        process.join(delay)
         process.kill()
         process.join()
         assert process.exitcode in (-signal.SIGKILL, 0)
