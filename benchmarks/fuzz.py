@@ -22,12 +22,12 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sorrel_recurrent_ppo import swap
 from sorrel_recurrent_ppo.checkpoint import write_checkpoint
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
-from sorrel_recurrent_ppo.model_choice import read_statements, section_of
+from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPO, RecurrentPPOLSTM
-from sorrel_recurrent_ppo.registry import available_models, build_model
 
 SMALL: dict[str, Any] = {"hidden_size": 3, "layer_size": 3, "rollout_length": 6}
 SMALL |= {"sequence_length": 2, "batch_size": 3, "n_epochs": 1, "seed": 1}
@@ -103,8 +103,10 @@ STRANGE: tuple[Any, ...] = (
 )
 
 
-def mutate_content(content: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """Replace, remove or swap a value inside a checkpoint that is otherwise sound."""
+def mutate_content(
+    content: dict[str, Any], rng: np.random.Generator, strange: tuple[Any, ...] = STRANGE
+) -> dict[str, Any]:
+    """Replace or remove a value inside of what is otherwise sound."""
     paths = places(content)
     path = paths[int(rng.integers(len(paths)))]
     holder: Any = content
@@ -113,7 +115,7 @@ def mutate_content(content: dict[str, Any], rng: np.random.Generator) -> dict[st
     if rng.integers(4) == 0:
         del holder[path[-1]]
     else:
-        holder[path[-1]] = STRANGE[int(rng.integers(len(STRANGE)))]
+        holder[path[-1]] = strange[int(rng.integers(len(strange)))]
     return content
 
 
@@ -167,34 +169,53 @@ def _copied(value: Any) -> Any:
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
-def try_config(text: str) -> str:
-    """Choose and build what a config's text asks for."""
+def try_config(config: DictConfig) -> str:
+    """Build a Sorrel environment whose config says this of its models."""
+    asked: Any = OmegaConf.to_container(config)
+    own: Any = OmegaConf.to_container(
+        OmegaConf.load(config_dir() / "environment" / "treasurehunt.yaml")
+    )
+    model = asked["model"] if isinstance(asked.get("model"), dict) else {}
+    if isinstance(model.get("lstm_ppo"), dict):
+        model["lstm_ppo"] |= {"hidden_size": 3, "layer_size": 3}  # some would not fit into memory
+    own["model"] = model | own["model"]
+    own["world"] |= {"height": 5, "width": 5}
+    whole = OmegaConf.create(asked | own)
+    assert isinstance(whole, DictConfig)
     try:
-        config = OmegaConf.create(yaml.safe_load(text))
-        if not isinstance(config, DictConfig):
-            return "no mapping"
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError):
-        return "not YAML"  # what a config file's reader says, before it comes to us
-    try:
-        for statement in read_statements(config, available_models()):
-            for name in statement.names:
-                section = section_of(config, name, {})
-                sizes = {"hidden_size": 3, "layer_size": 3}
-                build_model(name, input_size=(2,), action_space=2, **{**section, **sizes})
-    except (ConfigError, OmegaConfBaseException):
+        build_environment(whole)
+    except ConfigError:
         return "refused"
     return "harmless"
 
 
+def damaged_text(text: bytes, rng: np.random.Generator) -> DictConfig | None:
+    """Return a config read from damaged text; ``None`` if its reader refuses, before it is ours."""
+    try:
+        content = yaml.safe_load(damaged(text, rng).decode(errors="replace"))
+        return OmegaConf.create(content) if isinstance(content, dict) else None
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError):
+        return None
+
+
+def strange_value(text: bytes, rng: np.random.Generator) -> DictConfig:
+    """Return a config with a value replaced or removed, or an interpolation that leads nowhere."""
+    strange = [value for value in STRANGE if not isinstance(value, torch.Tensor)]
+    return OmegaConf.create(
+        mutate_content(yaml.safe_load(text), rng, (*strange, "${nowhere}", "${nowhere:1}", "???"))
+    )
+
+
 def fuzz_configs(n: int, seed: int) -> collections.Counter[str]:
-    """Try ``n`` damaged texts of a small config."""
+    """Try ``n`` small configs: half with damaged text, half with a strange value."""
     rng, counts = np.random.default_rng(seed), collections.Counter[str]()
     defaults = (config_dir() / "model" / "base" / "recurrent_ppo.yaml").read_text()
     lines = [line.partition("#")[0].rstrip() for line in defaults.splitlines()]
     section = "\n".join(f"    {line}" for line in lines if line)
     text = f"seed: 1\nmodel:\n  type: lstm_ppo\n  lstm_ppo:\n{section}\n".encode()
-    for _ in range(n):
-        counts[f"config {try_config(damaged(text, rng).decode(errors='replace'))}"] += 1
+    for i in range(n):
+        config = damaged_text(text, rng) if i % 2 else strange_value(text, rng)
+        counts[f"config {'not YAML' if config is None else try_config(config)}"] += 1
     return counts
 
 
@@ -207,6 +228,7 @@ def main() -> None:
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
     n_configs = arguments.inputs // 5
+    swap.install()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         counts = fuzz_configs(n_configs, arguments.seed)
         counts += fuzz_checkpoints(arguments.inputs - n_configs, arguments.seed, Path(folder))

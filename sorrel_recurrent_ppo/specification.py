@@ -267,10 +267,10 @@ class SingleHeadNames(_SpecificationNames):
     ) -> None:
         """Store a transition: observation, state before it, flat action and what came of it."""
         branches = split_actions(np.array([action]), self.action_dims)[0]
-        log_probs = np.zeros(len(self.action_dims), np.float32)
-        log_probs[0] = log_prob
+        # Given for the joint action, it counts as the first branch's: only the sum is used.
+        log_probs = [float(log_prob), *[0.0] * (len(self.action_dims) - 1)]
         choices = tuple(int(choice) for choice in branches)
-        self._store(state, hidden, choices, log_probs.tolist(), val, (reward, done))
+        self._store(state, hidden, choices, log_probs, val, (reward, done))
 
     def _prepare_batch(self) -> tuple[Tensor, ...]:
         """Return ``states, h_states, c_states, actions, old_log_probs, vals, rewards, dones``."""
@@ -344,8 +344,8 @@ class DualHeadNames(_SpecificationNames):
         done: bool,
     ) -> None:
         """Store a transition: ``action`` is ``(move, vote)``, ``probs`` their log-probabilities."""
-        log_probs = np.array(probs, np.float32)
-        self._store(state, hidden, tuple(action), log_probs.tolist(), val, (reward, done))
+        log_probs = [float(log_prob) for log_prob in probs]
+        self._store(state, hidden, tuple(action), log_probs, val, (reward, done))
 
     def _prepare_batch(self) -> tuple[Tensor, ...]:
         """Return ``states, h_states, actions_move, actions_vote, ..., vals, rewards, dones``.

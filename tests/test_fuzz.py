@@ -1,6 +1,7 @@
 """A short run of fuzzing checkpoints and configs; ``benchmarks/fuzz.py`` does the long ones."""
 
 import fuzz
+from sorrel_recurrent_ppo import swap
 
 
 def test_damaged_checkpoints_are_refused_and_leave_no_half_loaded_model(tmp_path):
@@ -10,6 +11,7 @@ def test_damaged_checkpoints_are_refused_and_leave_no_half_loaded_model(tmp_path
 
 
 def test_damaged_configs_are_refused_or_harmless():
+    swap.install()
     counts = fuzz.fuzz_configs(100, seed=1)
     assert counts.total() == 100
     assert counts["config refused"] > 5
