@@ -11,7 +11,8 @@ from sorrel.environment import Environment
 from sorrel_recurrent_ppo import swap
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments.environments import build_environment
-from sorrel_recurrent_ppo.experiments.experiment import resolve_config, seed_global_generators
+from sorrel_recurrent_ppo.experiments.experiment import resolve_config
+from sorrel_recurrent_ppo.randomness import seed_global_generators
 from sorrel_recurrent_ppo.registry import load_model_class
 
 __all__ = ["build_sorrel_env", "compose_config"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 
-__all__ = ["check_integer", "check_number", "check_sizes"]
+__all__ = ["check_choice", "check_flag", "check_integer", "check_number", "check_sizes"]
 
 
 def check_integer(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -52,3 +52,18 @@ def check_sizes(name: str, value: Any) -> tuple[int, ...]:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not value:
         raise ConfigError(f"{name} must be a list of sizes, not {value!r}")
     return tuple(check_integer(name, size, 1) for size in value)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise ConfigError unless ``value`` is true or false."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be true or false, not {value!r}")
+
+
+def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
+    """Raise ConfigError, with the nearest choice, unless ``value`` is one of them."""
+    if value not in choices:
+        raise ConfigError(
+            f"{name} must be one of {', '.join(choices)}, not {value!r}."
+            f"{did_you_mean(str(value), choices)}"
+        )

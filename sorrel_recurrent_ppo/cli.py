@@ -11,12 +11,12 @@ from contextlib import contextmanager, nullcontext
 from typing import NamedTuple, NoReturn
 
 from sorrel_recurrent_ppo.errors import did_you_mean
+from sorrel_recurrent_ppo.experiments.interruption import INTERRUPTED
 
 __all__ = ["COMMANDS", "Command", "main"]
 
 PROGRAM = "sorrel-recurrent-ppo"
 WRONG_INPUT = 2
-INTERRUPTED = 130  # what a shell makes of an interrupted program
 
 
 class Command(NamedTuple):

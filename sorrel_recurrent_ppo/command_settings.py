@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 
-__all__ = ["CommandHelp", "parse_arguments", "setting", "wants_help"]
+__all__ = ["CommandHelp", "parse_arguments", "parse_run_and_settings", "setting", "wants_help"]
 
 _HELP = "help"
 
@@ -105,6 +105,20 @@ def parse_arguments[T](arguments: Sequence[str], schema: type[T]) -> tuple[list[
         except OmegaConfBaseException as error:
             raise ConfigError(f"{key}={value}: {str(error).splitlines()[0]}") from error
     return paths, cast(T, OmegaConf.to_object(config))
+
+
+def parse_run_and_settings[T](arguments: Sequence[str], schema: type[T]) -> tuple[Path, T]:
+    """Sort arguments into the directory of one run and settings, as :func:`parse_arguments`.
+
+    Raises:
+        ConfigError: A setting is at fault, or it is not one directory.
+    """
+    paths, settings = parse_arguments(arguments, schema)
+    if len(paths) != 1:
+        raise ConfigError(f"name the directory of one run, not {len(paths)} (--help says more)")
+    if not paths[0].is_dir():
+        raise ConfigError(f"{paths[0]} is not a directory; name that of a run")
+    return paths[0], settings
 
 
 def _fields(schema: type) -> tuple[Field[Any], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,7 @@ import numpy as np
 from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.whole_files import append_whole, written_whole
 
-__all__ = ["CsvTable", "as_numbers", "read_columns"]
+__all__ = ["CsvTable", "as_numbers", "read_columns", "write_table"]
 
 
 class CsvTable:
@@ -91,11 +91,16 @@ class CsvTable:
         self, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
     ) -> io.FileIO:
         """Write the whole file, and return it opened for what follows."""
-        with written_whole(self.path) as unfinished, unfinished.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        write_table(self.path, columns, rows)
         return self.path.open("ab", buffering=0)
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a CSV file, whole or not at all; what a row does not name stays empty there."""
+    with written_whole(path) as unfinished, unfinished.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def read_columns(path: Path) -> dict[str, np.ndarray]:

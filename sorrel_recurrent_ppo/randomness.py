@@ -18,6 +18,7 @@ __all__ = [
     "generator_from_state",
     "global_random_state",
     "peeked_seed",
+    "seed_global_generators",
     "set_global_random_state",
     "untouched_random_state",
 ]
@@ -68,6 +69,13 @@ def set_global_random_state(saved: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(saved["cuda"])
     if saved["mps"] is not None and torch.backends.mps.is_available():
         torch.mps.set_rng_state(saved["mps"])
+
+
+def seed_global_generators(seed: int) -> None:
+    """Seed the global streams of Python, numpy and torch, which Sorrel's worlds draw from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
 
 
 def fresh_seed() -> int:

@@ -18,7 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.csv_table import CsvTable
+from sorrel_recurrent_ppo.csv_table import write_table
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 from sorrel_recurrent_ppo.newcomers import Newcomer, build_newcomer
@@ -76,10 +76,8 @@ class Replacement:
 
 def write_replacements(path: Path, replacements: Sequence[Replacement]) -> None:
     """Write records to a CSV file, a row each, over an older one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with CsvTable(path, [field.name for field in fields(Replacement)]) as table:
-        for replacement in replacements:
-            table.append(asdict(replacement))
+    rows = [asdict(replacement) for replacement in replacements]
+    write_table(path, [field.name for field in fields(Replacement)], rows)
 
 
 def replace_agent(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sorrel_recurrent_ppo.checks import check_integer
+from sorrel_recurrent_ppo.checks import check_choice, check_integer
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 
 __all__ = ["MODES", "SelectionRule", "select_agents"]
@@ -48,11 +48,7 @@ class SelectionRule:
     reward_window: int = 10
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ConfigError(
-                f"mode must be one of {', '.join(MODES)}, not {self.mode!r}."
-                f"{did_you_mean(str(self.mode), MODES)}"
-            )
+        check_choice("mode", self.mode, MODES)
         self._check_options()
         if self.count is not None:
             check_integer("count", self.count, 1)

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sorrel_recurrent_ppo.checks import check_integer, check_number, check_sizes
+from sorrel_recurrent_ppo.checks import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    check_sizes,
+)
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 
 __all__ = ["PPOSettings"]
@@ -104,9 +110,9 @@ class PPOSettings:
         for name in ("gamma", "gae_lambda"):
             self._set(name, check_number(name, getattr(self, name), low=0.0, high=1.0))
         for name, choices in _CHOICES.items():
-            _check_choice(name, getattr(self, name), choices)
+            check_choice(name, getattr(self, name), choices)
         for name in _FLAGS:
-            _check_flag(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
         self._check_optional()
         if self.sequence_length > self.rollout_length:
             raise ConfigError(
@@ -158,16 +164,3 @@ class PPOSettings:
             return cls(**values)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
-
-
-def _check_flag(name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be true or false, not {value!r}")
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(
-            f"{name} must be one of {', '.join(choices)}, not {value!r}."
-            f"{did_you_mean(str(value), choices)}"
-        )

@@ -25,6 +25,7 @@ from sorrel.environment import Environment
 from sorrel.models import BaseModel
 from sorrel.models.pytorch.pytorch_base import PyTorchModel
 
+from sorrel_recurrent_ppo.checks import check_integer
 from sorrel_recurrent_ppo.epoch_values import given_logger, reporting
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.model_choice import (
@@ -236,8 +237,8 @@ def _seed(config: DictConfig, own_seed: Any, key: str, index: int) -> int:
     Without either, it comes from a look at numpy's global state, so that whoever seeds that gets
     the same models again.
     """
-    if own_seed is not None and not _is_seed(own_seed):
-        raise ConfigError(f"{key}.seed must be a whole number, at least 0, not {own_seed!r}")
+    if own_seed is not None:
+        check_integer(f"{key}.seed", own_seed, 0)
     common = OmegaConf.select(config, "seed")
     if own_seed is not None:
         return derive_seed(own_seed, index)

@@ -8,7 +8,12 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-__all__ = ["append_whole", "synced", "written_whole"]
+__all__ = ["append_whole", "synced", "unfinished", "written_whole"]
+
+
+def unfinished(path: Path) -> Path:
+    """Return where a file is written before it is complete: beside its place, hidden."""
+    return path.with_name(f".{path.name}.unfinished")
 
 
 @contextmanager
@@ -24,17 +29,17 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         OSError: It could not be written; the error names ``path``.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    beside = unfinished(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield unfinished
-        synced(unfinished)
-        os.replace(unfinished, path)
+        yield beside
+        synced(beside)
+        os.replace(beside, path)
     except OSError as error:
         _name(error, path)
         raise
     finally:
-        unfinished.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
 
 
 def append_whole(file: FileIO, data: bytes) -> None:

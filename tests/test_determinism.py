@@ -20,6 +20,7 @@ from sorrel_recurrent_ppo.csv_table import read_columns
 from sorrel_recurrent_ppo.experiments import experiment
 from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 from sorrel_recurrent_ppo.experiments.run_state import read_run_state
+from sorrel_recurrent_ppo.randomness import seed_global_generators
 
 pytestmark = pytest.mark.usefixtures("own_process")
 
@@ -132,7 +133,7 @@ def test_the_order_in_which_models_are_built_is_no_matter():
 
 def sorrels_own(company):
     """Let Sorrel's IQN agents live, with other models built and trained beside them or without."""
-    experiment.seed_global_generators(3)
+    seed_global_generators(3)
     env = strange_environment()
     models = [small_model(name) for name in MODELS] if company else []
     rewards = env.run_experiment(2)

@@ -7,6 +7,12 @@ from small_runs import run
 
 from sorrel_recurrent_ppo import cli
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.experiments.recorded_states import (
+    PER_STEP,
+    RecordedStates,
+    Subject,
+    load_states,
+)
 from sorrel_recurrent_ppo.reports import inspect_states
 from sorrel_recurrent_ppo.reports.inspect_states import inspect_run
 from sorrel_recurrent_ppo.reports.observation_picture import (
@@ -14,12 +20,6 @@ from sorrel_recurrent_ppo.reports.observation_picture import (
     WALL,
     channel_legend,
     observation_pictures,
-)
-from sorrel_recurrent_ppo.reports.recorded_states import (
-    PER_STEP,
-    RecordedStates,
-    Subject,
-    load_states,
 )
 from sorrel_recurrent_ppo.reports.state_components import main_components, unit_order
 from sorrel_recurrent_ppo.reports.state_plots import COLOURS, action_labels
@@ -133,8 +133,8 @@ def test_an_lstms_cell_can_be_drawn_and_a_gru_has_none(recorded_run):
         ({"agent": "2"}, "agent 2 is of model iqn, which has no hidden state"),
         ({"agent": "00"}, "there is no agent '00'. Did you mean '0'? Recorded: 0, 1"),
         ({"epoch": "9"}, "epoch 9 was not recorded. Recorded: 0, 1, 2, or epoch=all"),
-        ({"colour": "rewards"}, "there is no colour=rewards. Did you mean 'reward'?"),
-        ({"state": "cells"}, "there is no state=cells. Did you mean 'cell'?"),
+        ({"colour": "rewards"}, "not 'rewards'. Did you mean 'reward'?"),
+        ({"state": "cells"}, "not 'cells'. Did you mean 'cell'?"),
     ],
 )
 def test_a_mistake_is_told_with_what_there_is(settings, told, recorded_run):
@@ -148,7 +148,7 @@ def test_a_run_that_was_not_recorded_says_how_to_record(tmp_path):
     with pytest.raises(ConfigError, match="no recorded states; record them with record_states"):
         inspect_run(files.directory)
     with pytest.raises(ConfigError, match="is not a directory"):
-        inspect_run(tmp_path / "nowhere")
+        inspect_states.main([str(tmp_path / "nowhere")])
 
 
 def test_the_command_prints_what_it_wrote(recorded_run, capsys, monkeypatch):
@@ -158,7 +158,7 @@ def test_the_command_prints_what_it_wrote(recorded_run, capsys, monkeypatch):
     printed = capsys.readouterr().out.split()
     assert len(printed) == 3
     assert all(path.startswith(directory) for path in printed)
-    with pytest.raises(ConfigError, match="takes one run's directory, not 2"):
+    with pytest.raises(ConfigError, match="name the directory of one run, not 2"):
         inspect_states.main([directory, directory])
     inspect_states.main(["--help"])
     assert "colour=reward" in capsys.readouterr().out

@@ -212,10 +212,12 @@ def test_what_a_killed_process_was_writing_goes_away(tmp_path):
     files, _ = run(tmp_path / "run")
     litter = [
         files.directory / ".metrics.csv.unfinished",
-        files.directory / ".run_state.pt.0a1b2c3d",
+        files.directory / ".run_state.pt.unfinished",
         files.checkpoints / ".0.pt.unfinished",
+        files.directory / "comparison" / ".runs.csv.unfinished",
     ]
     for path in litter:
+        path.parent.mkdir(exist_ok=True)
         path.write_text("half of it")
     resume(files, "experiment.epochs=3")
     assert not any(path.exists() for path in litter)
@@ -259,7 +261,7 @@ def test_a_checkpoint_period_of_its_own(tmp_path):
     state = read_run_state(files)
     assert state is not None
     assert state["epoch"] == LAST
-    with pytest.raises(ConfigError, match="checkpoint_period must be a whole number"):
+    with pytest.raises(ConfigError, match="checkpoint_period must be an integer"):
         start(tmp_path / "other", config_of("gru in tag", "checkpoint_period=0"))
 
 

@@ -189,12 +189,12 @@ def test_a_run_that_breaks_keeps_its_rows_its_curve_and_its_older_checkpoints(
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("threads=0", "threads must be a whole number, at least 1; it is 0"),
-        ("experiment.epochs=many", "experiment.epochs must be a whole number, at least 0"),
-        ("experiment.max_turns=2.5", "experiment.max_turns must be a whole number"),
-        ("quiet=perhaps", "quiet must be true or false; it is 'perhaps'"),
-        ("experiment.record_period=0", "experiment.record_period must be a whole number"),
-        ("seed=-1", "seed must be a whole number, at least 0"),
+        ("threads=0", "threads must be an integer of at least 1, not 0"),
+        ("experiment.epochs=many", "experiment.epochs must be an integer of at least 0"),
+        ("experiment.max_turns=2.5", "experiment.max_turns must be an integer"),
+        ("quiet=perhaps", "quiet must be true or false, not 'perhaps'"),
+        ("experiment.record_period=0", "experiment.record_period must be an integer"),
+        ("seed=-1", "seed must be an integer of at least 0"),
         ("environment.env_class=???", "needs a value for environment.env_class"),
         ("+model.lstm_ppo.gama=0.9", "gama"),
         ("model.type=lstm", "model.type=lstm names no model. Did you mean 'lstm_ppo'"),

@@ -10,12 +10,7 @@ from small_runs import run, small_config, weights, without_times
 from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.experiments import experiment
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
-from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord
-from sorrel_recurrent_ppo.experiments.state_recording import StateSink
-from sorrel_recurrent_ppo.models import RecurrentPPO
-from sorrel_recurrent_ppo.population import population_of
-from sorrel_recurrent_ppo.reports.recorded_states import (
+from sorrel_recurrent_ppo.experiments.recorded_states import (
     CELL_STATES,
     PER_STEP,
     RecordedStates,
@@ -23,6 +18,11 @@ from sorrel_recurrent_ppo.reports.recorded_states import (
     load_states,
     save_states,
 )
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord
+from sorrel_recurrent_ppo.experiments.state_recording import StateSink
+from sorrel_recurrent_ppo.models import RecurrentPPO
+from sorrel_recurrent_ppo.population import population_of
 
 pytestmark = pytest.mark.usefixtures("own_process")
 
@@ -236,5 +236,5 @@ def test_a_damaged_file_is_told_by_its_path(damage, tmp_path):
 
 
 def test_a_limit_that_is_none_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="record_states_limit must be a whole number"):
+    with pytest.raises(ConfigError, match="record_states_limit must be an integer"):
         recorded(tmp_path, "treasurehunt", "lstm_ppo", "record_states_limit=0")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import random
 from typing import Any
 
-import numpy as np
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from sorrel.environment import Environment
 from sorrel.utils.logging import TensorboardLogger
 
 from sorrel_recurrent_ppo import swap
+from sorrel_recurrent_ppo.checks import check_flag, check_integer
 from sorrel_recurrent_ppo.errors import ConfigError, NumericalError, did_you_mean
 from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.experiments.fast_forward import passing_over
@@ -22,6 +20,7 @@ from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requ
 from sorrel_recurrent_ppo.experiments.plotting import plot_learning_curve
 from sorrel_recurrent_ppo.experiments.progress import progress_sinks
 from sorrel_recurrent_ppo.experiments.provenance import note_session
+from sorrel_recurrent_ppo.experiments.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.experiments.resumed_config import resume_command
 from sorrel_recurrent_ppo.experiments.run_checkpoints import RunCheckpoints
 from sorrel_recurrent_ppo.experiments.run_files import RunFiles
@@ -43,10 +42,9 @@ from sorrel_recurrent_ppo.experiments.run_summary import (
 from sorrel_recurrent_ppo.experiments.state_recording import StateSink
 from sorrel_recurrent_ppo.experiments.wandb_logging import wandb_sinks
 from sorrel_recurrent_ppo.population import Population, population_of
-from sorrel_recurrent_ppo.randomness import fresh_seed
+from sorrel_recurrent_ppo.randomness import fresh_seed, seed_global_generators
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.reports.agent_view import animate_agent_view
-from sorrel_recurrent_ppo.reports.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.side_by_side import training_threads
 from sorrel_recurrent_ppo.whole_files import written_whole
 
@@ -54,10 +52,17 @@ __all__ = [
     "build_seeded",
     "resolve_config",
     "run_experiment",
-    "seed_global_generators",
 ]
 
 log = logging.getLogger(__name__)
+
+_LEAST = {
+    "seed": 0,
+    "threads": 1,
+    "experiment.epochs": 0,
+    "experiment.max_turns": 1,
+    "experiment.record_period": 1,
+}
 
 
 def run_experiment(
@@ -165,34 +170,15 @@ def resolve_config(config: DictConfig) -> DictConfig:
     resolved.pop("resume", None)  # not the run's, but this command's
     if resolved.seed is None:
         resolved.seed = fresh_seed()
-    for key, least in [
-        ("seed", 0),
-        ("threads", 1),
-        ("experiment.epochs", 0),
-        ("experiment.max_turns", 1),
-        ("experiment.record_period", 1),
-        *([("record_states_limit", 1)] if resolved.get("record_states") else []),
-    ]:
-        value = OmegaConf.select(resolved, key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ConfigError(f"{key} must be a whole number, at least {least}; it is {value!r}")
-    period = resolved.get("checkpoint_period")
-    if period is not None and (type(period) is not int or period < 1):
-        raise ConfigError(
-            f"checkpoint_period must be a whole number, at least 1, or null; it is {period!r}"
-        )
+    for key, least in _LEAST.items():
+        check_integer(key, OmegaConf.select(resolved, key), least)
     for key in ("quiet", "log_turns", "record_states"):
-        value = OmegaConf.select(resolved, key, default=False)
-        if not isinstance(value, bool):
-            raise ConfigError(f"{key} must be true or false; it is {value!r}")
+        check_flag(key, OmegaConf.select(resolved, key, default=False))
+    if resolved.get("checkpoint_period") is not None:
+        check_integer("checkpoint_period", resolved.checkpoint_period, 1)
+    if resolved.get("record_states"):
+        check_integer("record_states_limit", resolved.get("record_states_limit"), 1)
     return resolved
-
-
-def seed_global_generators(seed: int) -> None:
-    """Seed the global streams of Python, numpy and torch, which Sorrel's worlds draw from."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - the global stream is what is meant
-    torch.manual_seed(seed)
 
 
 def build_seeded(config: DictConfig) -> Environment:

@@ -6,8 +6,8 @@ from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import CheckpointError, NumericalError
 from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.models import RecurrentPPO
 from sorrel_recurrent_ppo.population import Population
-from sorrel_recurrent_ppo.registry import is_ppo_model
 
 __all__ = ["save_before_fault"]
 
@@ -28,10 +28,10 @@ def save_before_fault(
     name = error.agent_name
     for agent, member in zip(env.agents, population.members, strict=True):
         model = agent.model
-        if is_ppo_model(model) and model.agent_name == name:  # pyright: ignore[reportAttributeAccessIssue]
+        if isinstance(model, RecurrentPPO) and model.agent_name == name:
             path = files.checkpoint(f"{member.name}.before_fault")
             try:
-                model.save(path)  # pyright: ignore[reportAttributeAccessIssue]
+                model.save(path)
             except CheckpointError as failed:
                 return NumericalError(f"{error}. Its state before is lost: {failed}", name)
             return NumericalError(f"{error}. Its state before is in {path}", name)

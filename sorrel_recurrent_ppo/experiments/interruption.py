@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["RunStopped", "StopRequest", "stop_requests"]
+__all__ = ["INTERRUPTED", "RunStopped", "StopRequest", "stop_requests"]
 
+INTERRUPTED = 130  # what a shell makes of an interrupted program
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NOTICE = b"\nStopping after this epoch, which is then saved; once more stops at once.\n"
 

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
 from sorrel_recurrent_ppo.experiments.console_log import warnings_only
-from sorrel_recurrent_ppo.experiments.interruption import RunStopped
+from sorrel_recurrent_ppo.experiments.interruption import INTERRUPTED, RunStopped
 from sorrel_recurrent_ppo.experiments.resumed_config import (
     command_of,
     continued_config,
@@ -28,8 +28,6 @@ from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 from sorrel_recurrent_ppo.experiments.sweep_jobs import failing_alone
 
 __all__ = ["main", "run_job"]
-
-INTERRUPTED = 130  # what a shell makes of an interrupted program
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sorrel_recurrent_ppo.whole_files import unfinished
+
 __all__ = ["RunFiles"]
 
 
@@ -102,10 +104,8 @@ class RunFiles:
 
     def remove_unfinished(self) -> None:
         """Remove what a killed process has left of files that it was writing."""
-        for folder in (self.directory, self.checkpoints):
-            for pattern in (".*.unfinished*", ".*.pt.*"):
-                for path in folder.glob(pattern):
-                    path.unlink(missing_ok=True)
+        for path in self.directory.rglob(unfinished(Path("*")).name):
+            path.unlink(missing_ok=True)
 
     def present(self) -> list[str]:
         """Return the names of those of the files and folders that are there."""

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from sorrel_recurrent_ppo.experiments.run_files import RunFiles
 from sorrel_recurrent_ppo.population import Population
 
-__all__ = ["RunSummary", "log_end", "log_start", "model_names", "summarise"]
+__all__ = ["RunSummary", "last_tenth_mean", "log_end", "log_start", "model_names", "summarise"]
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +41,18 @@ class RunSummary:
 def summarise(logged: Mapping[str, Any]) -> RunSummary:
     """Return the summary of what a run's logger has counted (its ``state_dict``)."""
     rewards = np.array(logged["rewards"], dtype=float)
-    tenth = max(1, len(rewards) // 10)
     return RunSummary(
         n_epochs=len(rewards),
         steps=logged["steps"],
         seconds=logged["seconds"],
-        reward_start=float(rewards[:tenth].mean()),
-        reward_end=float(rewards[-tenth:].mean()),
+        reward_start=last_tenth_mean(rewards[::-1]),
+        reward_end=last_tenth_mean(rewards),
     )
+
+
+def last_tenth_mean(values: np.ndarray) -> float:
+    """Return the mean of the last tenth of some values, at least of one: a run's final value."""
+    return float(values[-max(1, len(values) // 10) :].mean())
 
 
 def model_names(population: Population) -> str:

@@ -12,12 +12,7 @@ import torch
 from sorrel.agents import Agent
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
-from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord
-from sorrel_recurrent_ppo.models import RecurrentPPO
-from sorrel_recurrent_ppo.observations import picture_shape
-from sorrel_recurrent_ppo.population import Member, Population
-from sorrel_recurrent_ppo.reports.recorded_states import (
+from sorrel_recurrent_ppo.experiments.recorded_states import (
     CELL_STATES,
     PER_STEP,
     RecordedStates,
@@ -25,6 +20,11 @@ from sorrel_recurrent_ppo.reports.recorded_states import (
     load_states,
     save_states,
 )
+from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord
+from sorrel_recurrent_ppo.models import RecurrentPPO
+from sorrel_recurrent_ppo.observations import picture_shape
+from sorrel_recurrent_ppo.population import Member, Population
 from sorrel_recurrent_ppo.rollout import PendingStep, Rollout
 
 __all__ = ["StateSink", "subject_of"]

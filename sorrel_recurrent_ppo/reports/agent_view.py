@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
+from sorrel_recurrent_ppo.experiments.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.reports.observation_picture import channel_legend, observation_pictures
-from sorrel_recurrent_ppo.reports.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.reports.state_plots import (
     action_labels,
     draw_rewards_and_values,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from sorrel_recurrent_ppo.command_settings import (
     setting,
     wants_help,
 )
+from sorrel_recurrent_ppo.csv_table import write_table
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.reports.comparison import RunGroup, find_differences, group_runs
 from sorrel_recurrent_ppo.reports.comparison_plot import PlottedGroup, plot_comparison
@@ -280,29 +280,36 @@ def _write_files(comparison: Comparison, settings: CompareSettings, output: Path
 def _write_groups(comparison: Comparison, path: Path) -> None:
     names = _names(RunScores)
     columns = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["group", "n_seeds", "n_epochs", "threshold", *columns])
-        for group, found in zip(comparison.groups, comparison.estimates, strict=True):
-            cells: list[float | str] = []
-            for name in names:
-                estimate = found.get(name)
-                parts = (estimate.value, estimate.low, estimate.high) if estimate else ("", "", "")
-                cells += [part if isinstance(part, str) else float(part) for part in parts]
-            head = [group.label, len(group.runs), comparison.n_epochs, comparison.threshold]
-            writer.writerow([*head, *cells])
+    rows = []
+    for group, found in zip(comparison.groups, comparison.estimates, strict=True):
+        row: dict[str, object] = {
+            "group": group.label,
+            "n_seeds": len(group.runs),
+            "n_epochs": comparison.n_epochs,
+            "threshold": comparison.threshold,
+        }
+        for name, estimate in found.items():
+            row[name] = float(estimate.value)
+            row[f"{name}_low"], row[f"{name}_high"] = float(estimate.low), float(estimate.high)
+        rows.append(row)
+    write_table(path, ["group", "n_seeds", "n_epochs", "threshold", *columns], rows)
 
 
 def _write_runs(comparison: Comparison, path: Path) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["group", "seed", "run", "epochs_of_the_run", *_names(RunScores)])
+    rows = [
+        {
+            "group": group.label,
+            "seed": curve.run.config.get("seed"),
+            "run": curve.run.directory,
+            "epochs_of_the_run": curve.n_epochs,
+            **asdict(score),
+        }
         for group, curves, scores in zip(
             comparison.groups, comparison.curves, comparison.scores, strict=True
-        ):
-            for curve, score in zip(curves, scores, strict=True):
-                head = [group.label, curve.run.config.get("seed"), curve.run.directory]
-                writer.writerow([*head, curve.n_epochs, *astuple(score)])
+        )
+        for curve, score in zip(curves, scores, strict=True)
+    ]
+    write_table(path, list(rows[0]), rows)
 
 
 def _names(cls: type[RunScores]) -> list[str]:

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sorrel_recurrent_ppo.experiments.plotting import smooth, smoothing_window
 from sorrel_recurrent_ppo.reports.seed_statistics import Estimate, interquartile_mean
+from sorrel_recurrent_ppo.whole_files import written_whole
 
 __all__ = ["PlottedGroup", "plot_comparison"]
 
@@ -67,7 +68,8 @@ def plot_comparison(path: Path, groups: Sequence[PlottedGroup], *, metric: str, 
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{title}: interquartile mean over seeds, 95 % bootstrap interval")
-    figure.savefig(path, dpi=120)
+    with written_whole(path) as unfinished:
+        figure.savefig(unfinished, dpi=120, format="png")
 
 
 def _draw_curve(axes: Axes, group: PlottedGroup, color: object) -> None:

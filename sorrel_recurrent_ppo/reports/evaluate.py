@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,16 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
-from sorrel_recurrent_ppo.checks import check_integer
+from sorrel_recurrent_ppo.checks import check_choice, check_integer
 from sorrel_recurrent_ppo.command_settings import (
     CommandHelp,
-    parse_arguments,
+    parse_run_and_settings,
     setting,
     wants_help,
 )
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.csv_table import write_table
+from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.reports.report_console import report_console
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
+from sorrel_recurrent_ppo.whole_files import written_whole
 
 if TYPE_CHECKING:
     from sorrel_recurrent_ppo.reports.evaluation import EvaluatedEpoch
@@ -96,12 +97,8 @@ def main(arguments: Sequence[str]) -> None:
     if wants_help(arguments):
         print(HELP.text(EvaluateSettings))
         return
-    paths, settings = parse_arguments(arguments, EvaluateSettings)
-    if len(paths) != 1:
-        raise ConfigError(f"name the directory of one run, not {len(paths)} (--help says more)")
-    run = SavedRun(paths[0])
-    if not run.directory.is_dir():
-        raise ConfigError(f"{run.directory} is not a directory; name that of a run")
+    directory, settings = parse_run_and_settings(arguments, EvaluateSettings)
+    run = SavedRun(directory)
     output = _output(run, settings)
     evaluation = evaluate_run(run, settings, output)
     _write_files(evaluation, settings, output)
@@ -155,12 +152,7 @@ def _checked_modes(settings: EvaluateSettings) -> Sequence[str]:
         check_integer("seed", settings.seed, 0)
     if settings.max_turns is not None:
         check_integer("max_turns", settings.max_turns, 1)
-    known = (*MODES, BOTH)
-    if settings.mode not in known:
-        raise ConfigError(
-            f"mode must be one of {', '.join(known)}, not '{settings.mode}'."
-            f"{did_you_mean(settings.mode, known)}"
-        )
+    check_choice("mode", settings.mode, (*MODES, BOTH))
     return MODES if settings.mode == BOTH else (settings.mode,)
 
 
@@ -210,10 +202,7 @@ def _write_files(evaluation: Evaluation, settings: EvaluateSettings, output: Pat
     output.mkdir(parents=True, exist_ok=True)
     _write_epochs(evaluation, output / "epochs.csv")
     summary = _summary(evaluation)
-    with (output / "summary.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(summary[0]))
-        writer.writeheader()
-        writer.writerows(summary)
+    write_table(output / "summary.csv", list(summary[0]), summary)
     whole = {
         "settings": asdict(settings),
         "agents": [
@@ -223,19 +212,25 @@ def _write_files(evaluation: Evaluation, settings: EvaluateSettings, output: Pat
         "summary": summary,
         "epochs": [asdict(epoch) for epoch in evaluation.epochs],
     }
-    (output / "evaluation.json").write_text(json.dumps(whole, indent=2) + "\n")
+    with written_whole(output / "evaluation.json") as unfinished:
+        unfinished.write_text(json.dumps(whole, indent=2) + "\n")
 
 
 def _write_epochs(evaluation: Evaluation, path: Path) -> None:
     rewards = [f"reward/{place}" for place in range(len(evaluation.agents))]
     values = list(dict.fromkeys(name for epoch in evaluation.epochs for name in epoch.values))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["mode", "epoch", "seed", "reward", *rewards, *values])
-        writer.writeheader()
-        for epoch in evaluation.epochs:
-            own = dict(zip(rewards, epoch.agent_rewards, strict=True))
-            row = {"mode": epoch.mode, "epoch": epoch.epoch, "seed": epoch.seed}
-            writer.writerow({**row, "reward": epoch.reward, **own, **epoch.values})
+    rows = [
+        {
+            "mode": epoch.mode,
+            "epoch": epoch.epoch,
+            "seed": epoch.seed,
+            "reward": epoch.reward,
+            **dict(zip(rewards, epoch.agent_rewards, strict=True)),
+            **epoch.values,
+        }
+        for epoch in evaluation.epochs
+    ]
+    write_table(path, ["mode", "epoch", "seed", "reward", *rewards, *values], rows)
 
 
 def _summary(evaluation: Evaluation) -> list[dict[str, str | float | None]]:

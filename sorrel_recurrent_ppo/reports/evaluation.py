@@ -14,10 +14,10 @@ from sorrel.environment import Environment
 from sorrel.models import BaseModel
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.experiments.experiment import build_seeded, seed_global_generators
+from sorrel_recurrent_ppo.experiments.experiment import build_seeded
 from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord, RunLogger
 from sorrel_recurrent_ppo.population import Population, population_of
-from sorrel_recurrent_ppo.randomness import derive_seed
+from sorrel_recurrent_ppo.randomness import derive_seed, seed_global_generators
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.reports.saved_agents import SavedAgent, seat_agent
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sorrel_recurrent_ppo.checks import check_choice
 from sorrel_recurrent_ppo.command_settings import (
     CommandHelp,
-    parse_arguments,
+    parse_run_and_settings,
     setting,
     wants_help,
 )
@@ -56,11 +57,9 @@ def main(arguments: Sequence[str]) -> None:
     if wants_help(arguments):
         print(HELP.text(_Settings))
         return
-    paths, settings = parse_arguments(arguments, _Settings)
-    if len(paths) != 1:
-        raise ConfigError(f"inspect takes one run's directory, not {len(paths)}")
+    directory, settings = parse_run_and_settings(arguments, _Settings)
     written = inspect_run(
-        paths[0],
+        directory,
         agent=settings.agent,
         epoch=settings.epoch,
         colour=settings.colour,
@@ -94,16 +93,16 @@ def inspect_run(
         ConfigError: There is no such run, agent, epoch, colour or state, or nothing was recorded.
     """
     # Matplotlib takes its time, which --help does without.
+    from sorrel_recurrent_ppo.experiments.recorded_states import load_states
     from sorrel_recurrent_ppo.reports.agent_view import animate_agent_view
-    from sorrel_recurrent_ppo.reports.recorded_states import load_states
     from sorrel_recurrent_ppo.reports.state_plots import (
         COLOURS,
         plot_components,
         plot_hidden_states,
     )
 
-    _check_choice("colour", colour, COLOURS)
-    _check_choice("state", state, ARRAYS)
+    check_choice("colour", colour, COLOURS)
+    check_choice("state", state, ARRAYS)
     files = RunFiles(directory)
     states = load_states(_recorded_file(files, agent))
     if ARRAYS[state] not in states.steps:
@@ -120,23 +119,14 @@ def inspect_run(
     return [over_time, by_components, view]
 
 
-def _check_choice(key: str, value: str, valid: Collection[str]) -> None:
-    if value not in valid:
-        raise ConfigError(
-            f"there is no {key}={value}.{did_you_mean(value, valid)} Available: {', '.join(valid)}"
-        )
-
-
 def _recorded_file(files: RunFiles, agent: str) -> Path:
     """Return the file of an agent's states, or say why there is none."""
     path = files.recorded_states(agent)
     if path.is_file():
         return path
-    if not files.directory.is_dir():
-        raise ConfigError(f"{files.directory} is not a directory; name that of a run")
     models = _models_of_agents(files)
     recorded = sorted(each.stem for each in files.recorded.glob("*.npz"))
-    if agent in models and models[agent] not in ("gru_ppo", "lstm_ppo"):
+    if agent in models and not _has_states(models[agent]):
         raise ConfigError(f"agent {agent} is of model {models[agent]}, which has no hidden state")
     if not recorded:
         raise ConfigError(
@@ -152,6 +142,14 @@ def _recorded_file(files: RunFiles, agent: str) -> Path:
         f"there is no agent '{agent}'.{did_you_mean(agent, recorded)} "
         f"Recorded: {', '.join(recorded)}"
     )
+
+
+def _has_states(model_name: str) -> bool:
+    """Say whether a model has a recurrent state, as far as it is known here."""
+    # Imports PyTorch, which what goes well does without.
+    from sorrel_recurrent_ppo.registry import available_models, is_ppo_model, load_model_class
+
+    return model_name not in available_models() or is_ppo_model(load_model_class(model_name))
 
 
 def _models_of_agents(files: RunFiles) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import colormaps
 
-from sorrel_recurrent_ppo.reports.recorded_states import RecordedStates
+from sorrel_recurrent_ppo.experiments.recorded_states import RecordedStates
 
 __all__ = ["LegendEntry", "channel_legend", "observation_pictures"]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
 from sorrel_recurrent_ppo.experiments.plotting import smooth, smoothing_window
+from sorrel_recurrent_ppo.experiments.run_summary import last_tenth_mean
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun, read_metrics
 
 __all__ = ["RunCurve", "RunScores", "lowest_final", "read_curve", "score_run"]
@@ -91,7 +92,7 @@ def score_run(curve: RunCurve, n_epochs: int, threshold: float) -> RunScores:
     window = smoothing_window(n_epochs)
     above = np.flatnonzero(smooth(values, window)[window - 1 :] >= threshold)
     return RunScores(
-        final=_final(values),
+        final=last_tenth_mean(values),
         area=float(values.mean()),
         epochs_to_threshold=float(above[0] + window) if above.size else float(n_epochs),
         reached=bool(above.size),
@@ -102,12 +103,9 @@ def score_run(curve: RunCurve, n_epochs: int, threshold: float) -> RunScores:
 def lowest_final(groups: Sequence[Sequence[RunCurve]], n_epochs: int) -> float:
     """Return the lowest of the groups' mean final values: a level that every group reaches."""
     return min(
-        float(np.mean([_final(curve.values[:n_epochs]) for curve in group])) for group in groups
+        float(np.mean([last_tenth_mean(curve.values[:n_epochs]) for curve in group]))
+        for group in groups
     )
-
-
-def _final(values: np.ndarray) -> float:
-    return float(values[-max(1, len(values) // 10) :].mean())
 
 
 def _speed(curve: RunCurve, n_epochs: int) -> float:

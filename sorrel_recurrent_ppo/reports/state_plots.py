@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sorrel_recurrent_ppo.actions import split_actions
-from sorrel_recurrent_ppo.reports.recorded_states import RecordedStates
+from sorrel_recurrent_ppo.experiments.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.reports.state_components import main_components, unit_order
 from sorrel_recurrent_ppo.whole_files import written_whole
 
