@@ -13,7 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from sorrel_recurrent_ppo.gru_sequence import gru_sequence
+
 __all__ = ["CellType", "RecurrentCore", "State"]
+
+# Up to so many sequences side by side gru_sequence is faster than PyTorch's own on CPUs.
+_FEW_SEQUENCES = 32
 
 type CellType = Literal["gru", "lstm"]
 type State = Tensor | tuple[Tensor, Tensor]
@@ -80,6 +85,9 @@ class RecurrentCore(nn.Module):
         Returns:
             The outputs ``(T, B, H)``.
         """
+        few = x.shape[0] > 1 and x.shape[1] <= _FEW_SEQUENCES
+        if few and x.device.type == "cpu" and isinstance(state, Tensor):
+            return gru_sequence(x, state[0], *self.weights())
         output, _ = self.rnn(x, state)
         return output
 

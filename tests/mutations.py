@@ -56,6 +56,8 @@ MUTATIONS = [
     Mutation("KL limit ignored", "ppo", "> 1.5 * target", "> 1e9 * target", UPDATE),
     Mutation("faults of numbers let through", "ppo", "self._check_finite(table)", "pass", ("test_numerical_faults",)),
     Mutation("a fault's weights kept", "model_state", "model.policy.load_state_dict(weights)", "pass", ("test_numerical_faults",)),
+    Mutation("update gate turned round", "gru_sequence", "np.subtract(h, n, out=following)", "np.subtract(n, h, out=following)", ("test_gru_sequence",)),
+    Mutation("gradient of a GRU stops at a step", "gru_sequence", "np.add(grads[t], carried, out=e)", "np.copyto(e, grads[t])", ("test_gru_sequence",)),
     Mutation("c lost from the row", "recurrent", "torch.cat(state, dim=2)", "torch.cat((state[0], state[0]), dim=2)", ("test_recurrent", "test_inference")),
     Mutation("h and c swapped", "recurrent", "return h.contiguous(), c.contiguous()", "return c.contiguous(), h.contiguous()", ("test_recurrent", "test_inference")),
     Mutation("one branch's log-probability lost", "heads", "log_prob = log_prob + log_p", "log_prob = log_p", ("test_policy", "test_ppo_update")),
