@@ -1,10 +1,11 @@
-"""Who shows what the scores mean: chance, a model without memory, a scripted expert."""
+"""Who shows what scores mean: chance, no memory, an expert, and ours changed beyond settings."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 from sorrel.environment import Environment
 from sorrel.models import BaseModel
 
@@ -14,6 +15,8 @@ __all__ = [
     "Unlearning",
     "forget_between_steps",
     "give_model",
+    "initialise_as_pytorch_does",
+    "slow_down_recurrent_weights",
 ]
 
 
@@ -26,6 +29,29 @@ def forget_between_steps(model: Any) -> None:
         return take_action(state)
 
     model.take_action = take_action_without_memory
+
+
+def initialise_as_pytorch_does(model: Any, seed: int) -> None:
+    """Draw a model's weights anew, by its modules' own ``reset_parameters``."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for module in model.policy.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+
+
+def slow_down_recurrent_weights(model: Any, share: float) -> None:
+    """Let the recurrent weights go only a share of each step of the optimizer."""
+    whole_step, weights = model.optimizer.step, list(model.policy.core.parameters())
+
+    def step() -> None:
+        before = [weight.detach().clone() for weight in weights]
+        whole_step()
+        with torch.no_grad():
+            for weight, old in zip(weights, before, strict=True):
+                weight.lerp_(old, 1.0 - share)
+
+    model.optimizer.step = step
 
 
 def give_model(env: Environment, model_class: type[Unlearning], seed: int) -> None:

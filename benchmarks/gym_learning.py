@@ -18,6 +18,7 @@ from gym_envs import ENVIRONMENTS
 from records import Job, Record
 from sorrel_recurrent_ppo.config_files import model_defaults
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPO, RecurrentPPOLSTM
+from sorrel_recurrent_ppo.schedules import linear
 
 __all__ = ["OURS", "SB3", "run_in_gym"]
 
@@ -30,15 +31,18 @@ OURS: dict[str, type[RecurrentPPO]] = {
 }
 
 
-def _our_settings() -> dict[str, Any]:
+def _our_settings(budget: int) -> dict[str, Any]:
     """Return our packaged settings under sb3-contrib's names."""
     ours = model_defaults("lstm_ppo")
     same = (
-        *("learning_rate", "n_epochs", "batch_size", "gamma", "gae_lambda", "clip_range"),
-        "target_kl",
+        *("n_epochs", "batch_size", "gamma", "gae_lambda", "clip_range", "target_kl"),
+        *("max_grad_norm", "normalize_advantage"),
     )
+    rates = ours["learning_rate"], ours["learning_rate_end"] or ours["learning_rate"]
+    decay = budget / ours["learning_rate_decay_steps"]
     return {
-        **{name: ours[name] for name in (*same, "max_grad_norm", "normalize_advantage")},
+        **{name: ours[name] for name in same},
+        "learning_rate": lambda left: linear(*rates, (1.0 - left) * decay),
         "n_steps": ours["rollout_length"],
         "ent_coef": ours["entropy_start"],
         "vf_coef": ours["value_coef"],
@@ -50,12 +54,12 @@ def _our_settings() -> dict[str, Any]:
     }
 
 
-def _its_defaults() -> dict[str, Any]:
+def _its_defaults(budget: int) -> dict[str, Any]:
     """Return sb3-contrib's own defaults: a recurrent layer each for actor and critic."""
     return {"policy_kwargs": {"lstm_hidden_size": model_defaults("lstm_ppo")["hidden_size"]}}
 
 
-def _its_acceptance_test() -> dict[str, Any]:
+def _its_acceptance_test(budget: int) -> dict[str, Any]:
     """Return what sb3-contrib's own test of CartPole without velocities sets."""
     return {
         "n_steps": 128,
@@ -73,7 +77,8 @@ def _its_acceptance_test() -> dict[str, Any]:
     }
 
 
-SB3: dict[str, tuple[Callable[[], dict[str, Any]], int]] = {  # settings, environments at once
+# Settings for a budget of agent steps, and environments at once.
+SB3: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
     "sb3-contrib, its defaults": (_its_defaults, 1),
     "sb3-contrib, our settings": (_our_settings, 1),
     "sb3-contrib, its acceptance test": (_its_acceptance_test, 8),
@@ -86,7 +91,7 @@ def run_in_gym(job: Job, environment: str) -> Record:
     if job.contestant in OURS:
         return _run_ours(job, make_env)
     settings, n_envs = SB3[job.contestant]
-    return _run_sb3(job, make_env, settings(), n_envs)
+    return _run_sb3(job, make_env, settings(job.budget), n_envs)
 
 
 def _run_ours(job: Job, make_env: Callable[[], gym.Env]) -> Record:

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
@@ -110,7 +110,8 @@ def _setting(text: str) -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator:
         raise argparse.ArgumentTypeError(f"'{text}' is not key=value")
-    return key, yaml.safe_load(value)
+    parsed = OmegaConf.from_dotlist([f"value={value}"])  # reads 1e-5 as a number, as Hydra does
+    return key, OmegaConf.to_container(parsed, resolve=True)["value"]  # pyright: ignore
 
 
 def _parse_arguments() -> argparse.Namespace:

@@ -11,9 +11,17 @@ from tempfile import TemporaryDirectory
 from sorrel.environment import Environment
 from sorrel.utils.logging import Logger
 
-from controls import RandomModel, TreasurehuntExpert, forget_between_steps, give_model
+from controls import (
+    RandomModel,
+    TreasurehuntExpert,
+    forget_between_steps,
+    give_model,
+    initialise_as_pytorch_does,
+    slow_down_recurrent_weights,
+)
 from records import Job, Record
 from sorrel_envs import build_sorrel_env
+from sorrel_recurrent_ppo.randomness import derive_seed
 
 __all__ = ["CONTESTANTS", "SorrelContestant", "run_in_sorrel"]
 
@@ -38,12 +46,24 @@ def _forget(env: Environment, seed: int) -> None:
         forget_between_steps(agent.model)
 
 
+def _initialise(env: Environment, seed: int) -> None:
+    for index, agent in enumerate(env.agents):
+        initialise_as_pytorch_does(agent.model, derive_seed(seed, index))
+
+
+def _slow_down(env: Environment, seed: int) -> None:
+    for agent in env.agents:
+        slow_down_recurrent_weights(agent.model, 1 / 3)
+
+
 CONTESTANTS = {
     "lstm_ppo": SorrelContestant("lstm_ppo"),
     "gru_ppo": SorrelContestant("gru_ppo"),
     "lstm_ppo, state zeroed": SorrelContestant("lstm_ppo", _forget),
     "gru_ppo, state zeroed": SorrelContestant("gru_ppo", _forget),
     "gru_ppo, one head": SorrelContestant("gru_ppo", overrides=("model.gru_ppo.action_dims=null",)),
+    "lstm_ppo, PyTorch's initialisation": SorrelContestant("lstm_ppo", _initialise),
+    "lstm_ppo, recurrent weights at a third of the rate": SorrelContestant("lstm_ppo", _slow_down),
     "iqn": SorrelContestant(None),
     "random": SorrelContestant(None, lambda env, seed: give_model(env, RandomModel, seed)),
     "expert": SorrelContestant(None, lambda env, seed: give_model(env, TreasurehuntExpert, seed)),

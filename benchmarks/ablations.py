@@ -1,0 +1,135 @@
+"""What each choice is worth: one change at a time from the packaged defaults, over seeds.
+
+    python benchmarks/ablations.py                        # every change, on every task
+    python benchmarks/ablations.py --only sequence_length --seeds 5
+
+Runs are kept and resumed as those of learning.py are, in the same directory. The table shows, for
+each task, the median over seeds of the whole curve's mean, which tells early from late learning,
+and of its last tenth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from campaign import run_jobs
+from records import Job, Record, read_records
+from sorrel_recurrent_ppo.config_files import model_defaults
+from tasks import TASKS
+
+__all__ = ["CHANGES", "TASK_BUDGETS"]
+
+MODEL = "lstm_ppo"
+WHOLE_EPISODE = 200  # no episode of these tasks is longer
+TASK_BUDGETS = {"cue_recall-8": 300, "treasurehunt": 150}  # epochs
+
+# Contestants whose change is no setting, then settings; a value per run.
+CONTESTANTS = (
+    "lstm_ppo, PyTorch's initialisation",
+    "lstm_ppo, recurrent weights at a third of the rate",
+)
+CHANGES: dict[str, Sequence[Any]] = {
+    "sequence_length": (1, 8, 16, WHOLE_EPISODE),
+    "burn_in": (8, WHOLE_EPISODE),  # the second recomputes every state with the present weights
+    "epoch_end": ("terminal",),
+    "reward_scaling": (False,),
+    "clip_range_vf": (0.2,),
+    "learning_rate": (3e-4, 3e-3),
+    "learning_rate_end": (None,),
+    "rollout_length": (250, 1000),
+    "n_epochs": (4, 16),
+    "batch_size": (64, 256),
+    "entropy_start": (0.001, 0.03),
+    "previous_action_reward": (True,),
+    "layer_norm": (True,),
+    "gamma": (0.9, 0.99),
+    "gae_lambda": (0.8, 0.95),
+    "target_kl": (None, 0.01),
+    "normalize_advantage": (True,),
+}
+
+
+def main() -> int:
+    arguments = _parse_arguments()
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    jobs = [
+        replace(job, task=task, budget=TASK_BUDGETS[task], seed=seed)
+        for seed in range(arguments.seeds)
+        for task in arguments.tasks
+        for job in _changed(arguments.only)
+    ]
+    failures = run_jobs(jobs, arguments.output, arguments.jobs, console)
+    variants = list(dict.fromkeys(job.variant for job in jobs))
+    console.print(_table(arguments.tasks, variants, arguments.output))
+    return 1 if failures else 0
+
+
+def _changed(only: Sequence[str] | None) -> list[Job]:
+    """Return a job, of no task yet, for the defaults and for each change that is wanted."""
+    defaults = model_defaults(MODEL)
+    base = Job(task="", contestant=MODEL, seed=0, budget=0)
+    settings = [
+        replace(base, settings=_with_what_it_needs(name, value))
+        for name, values in CHANGES.items()
+        if (not only or name in only) and name in defaults
+        for value in values
+    ]
+    others = [replace(base, contestant=name) for name in CONTESTANTS if not only or name in only]
+    return [base, *settings, *others]
+
+
+def _with_what_it_needs(name: str, value: Any) -> dict[str, Any]:
+    """Let a learning rate end, as the packaged one does, at a tenth of where it started."""
+    if name == "learning_rate":
+        return {name: value, "learning_rate_end": value / 10}
+    return {name: value}
+
+
+def _table(tasks: Sequence[str], variants: Sequence[str], directory: Path) -> Table:
+    table = Table("change")
+    for task in tasks:
+        table.add_column(f"{task}: whole curve")
+        table.add_column("last tenth")
+        table.add_column("seeds")
+    records = {task: read_records(directory, f"{task}@{TASK_BUDGETS[task]}") for task in tasks}
+    for variant in variants:
+        cells: list[str] = []
+        for task in tasks:
+            found = [record for _, record in records[task].get(variant, [])]
+            cells += _cells(task, found) if found else ["", "", "0"]
+        table.add_row(variant, *cells)
+    return table
+
+
+def _cells(task: str, found: Sequence[Record]) -> list[str]:
+    whole = median(fmean(record.scores) for record in found)
+    final = median(TASKS[task].final(record) for record in found)
+    return [f"{whole:.3g}", f"{final:.3g}", str(len(found))]
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tasks", nargs="+", choices=list(TASK_BUDGETS), default=[*TASK_BUDGETS])
+    parser.add_argument(
+        "--only", nargs="+", choices=[*CHANGES, *CONTESTANTS], help="changes to try"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, counted from 0")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
+    parser.add_argument("--output", type=Path, default=Path("runs/learning"), metavar="DIR")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
