@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sorrel_recurrent_ppo import swap
-from sorrel_recurrent_ppo.randomness import untouched_random_state
+from sorrel_recurrent_ppo.randomness import seed_global_generators, untouched_random_state
 
 
 def pytest_configure() -> None:
@@ -32,3 +32,11 @@ def own_process() -> Iterator[None]:
     with untouched_random_state():
         yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def seeded_worlds() -> Iterator[None]:
+    """Seed the global generators, which Sorrel's worlds draw from, and put them back afterwards."""
+    with untouched_random_state():
+        seed_global_generators(11)
+        yield

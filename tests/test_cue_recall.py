@@ -12,14 +12,7 @@ from sorrel_recurrent_ppo.errors import ConfigError
 
 UP, LEFT, RIGHT = range(3)
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    """Seed the generator of Sorrel's worlds, and put it back afterwards."""
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(11)  # noqa: NPY002
-    yield
-    np.random.set_state(before)  # noqa: NPY002
+pytestmark = pytest.mark.usefixtures("seeded_worlds")
 
 
 def make(*overrides):

@@ -16,14 +16,7 @@ from sorrel_recurrent_ppo.model_choice import section_of
 
 BARE = [f"world.resources.{name}.count=0" for name in ("apple", "coal", "gem")]
 
-
-@pytest.fixture(autouse=True)
-def seeded():
-    """Seed the generator of Sorrel's worlds, and put it back afterwards."""
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(12)  # noqa: NPY002
-    yield
-    np.random.set_state(before)  # noqa: NPY002
+pytestmark = pytest.mark.usefixtures("seeded_worlds")
 
 
 def make(*overrides):
