@@ -45,7 +45,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "reward_scaling": (False,),
     "clip_range_vf": (0.2,),
     "learning_rate": (3e-4, 3e-3),
-    "learning_rate_end": (None,),
+    "learning_rate_end_factor": (1.0,),
     "rollout_length": (250, 1000),
     "n_epochs": (4, 16),
     "batch_size": (64, 256),
@@ -79,20 +79,13 @@ def _changed(only: Sequence[str] | None) -> list[Job]:
     defaults = model_defaults(MODEL)
     base = Job(task="", contestant=MODEL, seed=0, budget=0)
     settings = [
-        replace(base, settings=_with_what_it_needs(name, value))
+        replace(base, settings={name: value})
         for name, values in CHANGES.items()
         if (not only or name in only) and name in defaults
         for value in values
     ]
     others = [replace(base, contestant=name) for name in CONTESTANTS if not only or name in only]
     return [base, *settings, *others]
-
-
-def _with_what_it_needs(name: str, value: Any) -> dict[str, Any]:
-    """Let a learning rate end, as the packaged one does, at a tenth of where it started."""
-    if name == "learning_rate":
-        return {name: value, "learning_rate_end": value / 10}
-    return {name: value}
 
 
 def _table(tasks: Sequence[str], variants: Sequence[str], directory: Path) -> Table:

@@ -38,7 +38,7 @@ def _our_settings(budget: int) -> dict[str, Any]:
         *("n_epochs", "batch_size", "gamma", "gae_lambda", "clip_range", "target_kl"),
         *("max_grad_norm", "normalize_advantage"),
     )
-    rates = ours["learning_rate"], ours["learning_rate_end"] or ours["learning_rate"]
+    rates = ours["learning_rate"], ours["learning_rate"] * ours["learning_rate_end_factor"]
     decay = budget / ours["learning_rate_decay_steps"]
     return {
         **{name: ours[name] for name in same},

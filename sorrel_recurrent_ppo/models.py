@@ -367,11 +367,13 @@ class RecurrentPPO(PyTorchModel):
                 arrays.rewards, self._rollout.episode_ends[: self._rollout.size]
             )
             arrays = arrays.with_rewards_divided_by(self.return_scale.scale)
-        final_rate = settings.learning_rate_end or settings.learning_rate
         metrics = self.learner.update(
             arrays,
-            learning_rate=linear(
-                settings.learning_rate, final_rate, progress / settings.learning_rate_decay_steps
+            learning_rate=settings.learning_rate
+            * linear(
+                1.0,
+                settings.learning_rate_end_factor,
+                progress / settings.learning_rate_decay_steps,
             ),
             entropy_coef=linear(
                 settings.entropy_start,

@@ -49,7 +49,7 @@ class PPOSettings:
         burn_in: Steps before each sequence that only warm its state up (R2D2).
         epoch_end: Whether an epoch that ends without ``done`` is a truncation or a terminal.
         learning_rate: Adam's step size at the start.
-        learning_rate_end: Its step size at the end of the annealing; ``None`` for constant.
+        learning_rate_end_factor: What is left of it at the end of the annealing; 1 for constant.
         learning_rate_decay_steps: Agent steps over which it is annealed.
         n_epochs: Passes over a rollout.
         batch_size: Steps of a minibatch.
@@ -82,7 +82,7 @@ class PPOSettings:
     burn_in: int
     epoch_end: Literal["truncation", "terminal"]
     learning_rate: float
-    learning_rate_end: float | None
+    learning_rate_end_factor: float
     learning_rate_decay_steps: int
     n_epochs: int
     batch_size: int
@@ -109,6 +109,10 @@ class PPOSettings:
             self._set(name, check_number(name, getattr(self, name), low=0.0))
         for name in ("gamma", "gae_lambda"):
             self._set(name, check_number(name, getattr(self, name), low=0.0, high=1.0))
+        factor = check_number(
+            "learning_rate_end_factor", self.learning_rate_end_factor, above=0.0, high=1.0
+        )
+        self._set("learning_rate_end_factor", factor)
         for name, choices in _CHOICES.items():
             check_choice(name, getattr(self, name), choices)
         for name in _FLAGS:
@@ -124,7 +128,7 @@ class PPOSettings:
         """Check what may be ``None``; lists become tuples, so that the settings are hashable."""
         if self.layer_size is not None:
             self._set("layer_size", check_integer("layer_size", self.layer_size, 1))
-        for name in ("learning_rate_end", "clip_range_vf", "target_kl"):
+        for name in ("clip_range_vf", "target_kl"):
             if getattr(self, name) is not None:
                 self._set(name, check_number(name, getattr(self, name), above=0.0))
         for name in ("obs_dim", "action_dims"):

@@ -23,7 +23,7 @@ _SMALL: dict[str, Any] = {
     "batch_size": 13,
     "n_epochs": 2,
     "learning_rate": 1e-3,
-    "learning_rate_end": None,
+    "learning_rate_end_factor": 1.0,
     "gamma": 0.97,
     "gae_lambda": 0.9,
     "clip_range": 0.2,

@@ -19,7 +19,7 @@ PLAIN = {
     "sequence_length": 1,
     "n_epochs": 3,
     "learning_rate": 3e-3,
-    "learning_rate_end": None,
+    "learning_rate_end_factor": 1.0,
     "gamma": 0.9,
     "gae_lambda": 0.8,
     "clip_range": 0.1,
@@ -304,7 +304,7 @@ def test_the_learning_rate_is_annealed_over_agent_steps(name):
         name,
         rollout_length=10,
         learning_rate=4e-3,
-        learning_rate_end=1e-3,
+        learning_rate_end_factor=0.25,
         learning_rate_decay_steps=30,
     )
     seen = []
@@ -317,8 +317,10 @@ def test_the_learning_rate_is_annealed_over_agent_steps(name):
 
 
 @both
-def test_without_an_end_the_learning_rate_stays(name):
-    model = collect(name, learning_rate=4e-3, learning_rate_end=None, learning_rate_decay_steps=1)
+def test_with_an_end_factor_of_one_the_learning_rate_stays(name):
+    model = collect(
+        name, learning_rate=4e-3, learning_rate_end_factor=1, learning_rate_decay_steps=1
+    )
     model.train_step()
     assert model.diagnostics["train/learning_rate"] == 4e-3
 
