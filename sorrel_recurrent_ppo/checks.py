@@ -62,7 +62,7 @@ def check_flag(name: str, value: Any) -> None:
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
     """Raise ConfigError, with the nearest choice, unless ``value`` is one of them."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ConfigError(
             f"{name} must be one of {', '.join(choices)}, not {value!r}."
             f"{did_you_mean(str(value), choices)}"

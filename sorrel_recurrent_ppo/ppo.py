@@ -16,15 +16,9 @@ from torch import Tensor
 
 from sorrel_recurrent_ppo.actions import split_actions
 from sorrel_recurrent_ppo.errors import NumericalError
+from sorrel_recurrent_ppo.minibatches import Minibatch, WarmUp, draw_passes
 from sorrel_recurrent_ppo.policy import RecurrentPolicy
 from sorrel_recurrent_ppo.rollout import RolloutArrays
-from sorrel_recurrent_ppo.sequences import (
-    SequenceGrid,
-    cut_sequences,
-    fill_minibatches,
-    pad_sequences,
-    warm_up_starts,
-)
 from sorrel_recurrent_ppo.settings import PPOSettings
 
 __all__ = [
@@ -192,14 +186,12 @@ class PPOLearner:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         batch, returns = self._prepare(rollout)
-        starts, lengths = cut_sequences(rollout.episode_starts, self.settings.sequence_length)
+        passes = draw_passes(rollout.episode_starts, self.settings, self.rng, batch.inputs.device)
         rows: list[Tensor] = []
-        for _ in range(self.settings.n_epochs):
+        for minibatches in passes:
             first = len(rows)
-            for chosen in fill_minibatches(lengths, self.settings.batch_size, self.rng):
-                grid = pad_sequences(starts[chosen], lengths[chosen])
-                state_rows = self._starting_rows(batch, rollout, starts[chosen])
-                rows.append(self._minibatch_step(batch, grid, state_rows, entropy_coef))
+            for minibatch in minibatches:
+                rows.append(self._minibatch_step(batch, minibatch, entropy_coef))
             if self._diverged(rows[first:]):
                 break
         table = torch.stack(rows).tolist()  # the one look at the device's numbers
@@ -258,44 +250,35 @@ class PPOLearner:
         )
         return _Batch(*(torch.as_tensor(array, device=device) for array in arrays)), returns
 
-    def _starting_rows(self, batch: _Batch, rollout: RolloutArrays, starts: np.ndarray) -> Tensor:
+    def _starting_rows(self, batch: _Batch, minibatch: Minibatch) -> Tensor:
         """Return the state rows from which sequences start: stored ones, or warmed up."""
-        if not self.settings.burn_in:
-            return batch.recurrent_states[torch.as_tensor(starts, device=batch.inputs.device)]
-        warm = warm_up_starts(starts, rollout.episode_starts, self.settings.burn_in)
-        return self._warmed_rows(batch, warm, starts - warm)
+        rows = batch.recurrent_states[minibatch.state_steps]
+        if minibatch.warm_up is None:
+            return rows
+        return self._warmed_rows(batch, rows, minibatch.warm_up)
 
     @torch.no_grad()
-    def _warmed_rows(self, batch: _Batch, warm_starts: np.ndarray, lengths: np.ndarray) -> Tensor:
-        """Run ``lengths`` steps from the states stored at ``warm_starts`` (R2D2's burn-in)."""
-        device, core = batch.inputs.device, self.policy.core
-        rows = batch.recurrent_states[torch.as_tensor(warm_starts, device=device)]
-        chosen = np.flatnonzero(lengths)
-        if not len(chosen):
-            return rows
-        grid = pad_sequences(warm_starts[chosen], lengths[chosen])
-        features = self.policy.features(batch.inputs[torch.as_tensor(grid.steps, device=device)])
-        x = features.new_zeros(grid.n_steps * grid.n_sequences, features.shape[1])
-        x[torch.as_tensor(grid.positions, device=device)] = features
-        columns = torch.as_tensor(chosen, device=device)
+    def _warmed_rows(self, batch: _Batch, rows: Tensor, warm_up: WarmUp) -> Tensor:
+        """Run a warm-up's steps from the states stored before them."""
+        core, grid, n_sequences = self.policy.core, warm_up.grid, len(warm_up.lengths)
+        features = self.policy.features(batch.inputs[grid.steps])
+        x = features.new_zeros(grid.n_steps * n_sequences, features.shape[1])
+        x[grid.positions] = features
         state = core.state_after(
-            x.unflatten(0, (grid.n_steps, grid.n_sequences)),
-            core.state_from_rows(rows[columns]),
-            torch.as_tensor(lengths[chosen]),
+            x.unflatten(0, (grid.n_steps, n_sequences)),
+            core.state_from_rows(rows[warm_up.columns]),
+            warm_up.lengths,
         )
-        return rows.index_copy(0, columns, core.rows_from_state(state))
+        return rows.index_copy(0, warm_up.columns, core.rows_from_state(state))
 
-    def _minibatch_step(
-        self, batch: _Batch, grid: SequenceGrid, state_rows: Tensor, entropy_coef: float
-    ) -> Tensor:
+    def _minibatch_step(self, batch: _Batch, minibatch: Minibatch, entropy_coef: float) -> Tensor:
         """Make one optimizer step; returns the values of ``_MINIBATCH_METRICS``, on the device."""
-        settings, device = self.settings, batch.inputs.device
-        steps = torch.as_tensor(grid.steps, device=device)
+        settings, steps = self.settings, minibatch.grid.steps
         distribution, values = self.policy.evaluate_sequences(
             batch.inputs[steps],
-            self.policy.core.state_from_rows(state_rows),
-            torch.as_tensor(grid.positions, device=device),
-            grid.n_steps,
+            self.policy.core.state_from_rows(self._starting_rows(batch, minibatch)),
+            minibatch.grid.positions,
+            minibatch.grid.n_steps,
         )
         log_prob, entropy = distribution.log_prob_and_entropy(batch.branches[steps])
         log_ratio = log_prob - batch.old_log_probs[steps]

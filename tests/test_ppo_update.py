@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from small_models import MODELS, play, small_model, strengthen_policy, weights
 from torch.distributions import Categorical
 
 from sorrel_recurrent_ppo import ppo
-from sorrel_recurrent_ppo.sequences import cut_sequences, fill_minibatches, pad_sequences
+from sorrel_recurrent_ppo.minibatches import draw_passes
+from sorrel_recurrent_ppo.sequences import fill_minibatches
 
 both = pytest.mark.parametrize("name", MODELS)
 N, DONES = 29, [6, 7, 18]
@@ -106,22 +108,31 @@ def test_sequences_of_one_step_are_the_specifications_own_update(name, batch_siz
 # --- what an update starts from ---
 
 
+def whole_rollout(model, arrays):
+    """Return all sequences of a rollout as one minibatch."""
+    settings = replace(model.settings, batch_size=len(arrays.actions), n_epochs=1)
+    rng = np.random.default_rng(5)
+    ((minibatch,),) = draw_passes(arrays.episode_starts, settings, rng, model.device)
+    return minibatch
+
+
 def evaluate_rollout(model):
     """Return log-probabilities and values of the stored steps as an update computes them."""
     arrays = model.memory.arrays()
     batch, _ = model.learner._prepare(arrays)
-    starts, lengths = cut_sequences(arrays.episode_starts, model.settings.sequence_length)
-    grid = pad_sequences(starts, lengths)
-    rows = model.learner._starting_rows(batch, arrays, starts)
+    minibatch = whole_rollout(model, arrays)
+    grid = minibatch.grid
+    rows = model.learner._starting_rows(batch, minibatch)
     with torch.no_grad():
         distribution, values = model.policy.evaluate_sequences(
             batch.inputs[grid.steps],
             model.policy.core.state_from_rows(rows),
-            torch.as_tensor(grid.positions),
+            grid.positions,
             grid.n_steps,
         )
         log_probs, _ = distribution.log_prob_and_entropy(batch.branches[grid.steps])
-    return log_probs.numpy(), values.numpy(), arrays
+    order = grid.steps.argsort()
+    return log_probs[order].numpy(), values[order].numpy(), arrays
 
 
 several = pytest.mark.parametrize(
@@ -202,9 +213,10 @@ def test_burn_in_is_running_the_steps_before_under_the_weights_of_now(name, burn
             parameter.mul_(1.1)
     arrays = model.memory.arrays()
     batch, _ = model.learner._prepare(arrays)
-    starts, _ = cut_sequences(arrays.episode_starts, 3)
-    rows = model.learner._starting_rows(batch, arrays, starts)
-    for start, row in zip(starts.tolist(), rows, strict=True):
+    minibatch = whole_rollout(model, arrays)
+    rows = model.learner._starting_rows(batch, minibatch)
+    beginnings = minibatch.grid.steps[minibatch.grid.positions < len(rows)]  # the grid's first row
+    for start, row in zip(beginnings.tolist(), rows, strict=True):
         first = start
         while first > start - burn_in and not arrays.episode_starts[first]:
             first -= 1
