@@ -1,7 +1,7 @@
 """What each choice is worth: one change at a time from the packaged defaults, over seeds.
 
     python benchmarks/ablations.py                        # every change, on every task
-    python benchmarks/ablations.py --only sequence_length --seeds 5
+    python benchmarks/ablations.py --only sequence_length burn_in --seeds 5
 
 Runs are kept and resumed as those of learning.py are, in the same directory. The table shows, for
 each task, the median over seeds of the whole curve's mean, which tells early from late learning,
@@ -31,7 +31,8 @@ __all__ = ["CHANGES", "TASK_BUDGETS"]
 
 MODEL = "lstm_ppo"
 WHOLE_EPISODE = 200  # no episode of these tasks is longer
-TASK_BUDGETS = {"cue_recall-8": 300, "treasurehunt": 150}  # epochs
+# Epochs: as long as it takes to tell how soon a task is learned.
+TASK_BUDGETS = {"cue_recall-8": 60, "treasurehunt": 80}
 
 # Contestants whose change is no setting, then settings; a value per run.
 CONTESTANTS = (

@@ -194,7 +194,7 @@ class PPOLearner:
                 rows.append(self._minibatch_step(batch, minibatch, entropy_coef))
             if self._diverged(rows[first:]):
                 break
-        table = torch.stack(rows).tolist()  # the one look at the device's numbers
+        table = torch.stack(rows).tolist()
         self._check_finite(table)
         columns = zip(*table, strict=True)
         means = {
@@ -313,7 +313,10 @@ class PPOLearner:
             raise NumericalError("a weight is not finite after the last minibatch")
 
     def _diverged(self, rows: list[Tensor]) -> bool:
-        """Whether a pass moved the policy further than ``target_kl`` (SB3's factor 1.5)."""
+        """Whether a pass moved the policy further than ``target_kl`` (SB3's factor 1.5).
+
+        It is a look at the device's numbers once a pass; without ``target_kl`` there is none.
+        """
         target = self.settings.target_kl
         if target is None:
             return False
