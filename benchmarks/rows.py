@@ -60,7 +60,7 @@ FULL = Effort(
 QUICK = Effort(
     rounds=3,
     turns=500,
-    sb3_batch_sizes=SB3_BATCH_SIZES[-1:],
+    sb3_batch_sizes=SB3_BATCH_SIZES[-2:],
     cleanup={"epochs": 0, "rollout_length": 100},
     rollout_lengths=(1_024, 4_096),
     growth_epochs=200,
@@ -104,7 +104,10 @@ def training(effort: Effort) -> Row:
     }
     samples = interleave(contestants | {"limit": limit}, effort.rounds)
     ours = samples["lstm_ppo"]
-    best = max(sb3, key=lambda name: spread(samples[name])["median"])
+    # A rollout in one piece spares it most of the optimizer's steps, of which ours makes all.
+    whole = f"sb3-contrib, minibatch {FLAT150.settings['rollout_length']}"
+    minibatches = [name for name in sb3 if name != whole]
+    best = max(minibatches, key=lambda name: spread(samples[name])["median"])
     settings = {
         "lstm_ppo": FLAT150.settings,
         "lstm_ppo, packaged sequence_length": packaged,
@@ -117,7 +120,10 @@ def training(effort: Effort) -> Row:
             *limit.figures(),
         ],
         [
-            Claim(f"rate over {best}", per_round(ours, samples[best]), 6.0, "at least"),
+            *(
+                Claim(f"rate over {name}", per_round(ours, samples[name]), 6.0, "at least")
+                for name in (best, whole)
+            ),
             limit.claim(ours),
         ],
     )

@@ -75,18 +75,21 @@ class _GRUSequence(torch.autograd.Function):
     def forward(ctx: Any, *arguments: Tensor) -> Tensor:
         x, h0, w_ih, w_hh, b_ih, b_hh = arguments
         from_input = torch.addmm(b_ih, x.flatten(0, 1), w_ih.t()).unflatten(0, x.shape[:2])
-        trace = _run(from_input.numpy(), h0.numpy(), w_hh.numpy(), b_hh.numpy())
-        ctx.save_for_backward(x, w_ih, w_hh)
+        with np.errstate(all="ignore"):  # what is not finite is told of after the update
+            trace = _run(from_input.numpy(), h0.numpy(), w_hh.numpy(), b_hh.numpy())
+        outputs = torch.from_numpy(trace.states[1:])
+        ctx.save_for_backward(x, w_ih, w_hh, outputs)  # so that a change in place is noticed
         ctx.trace = trace
-        return torch.from_numpy(trace.states[1:])
+        return outputs
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator's signature
         ctx: Any, *grads: Tensor
     ) -> tuple[Tensor, ...]:
-        x, w_ih, w_hh = ctx.saved_tensors
-        at_input, at_state, at_h0 = _run_back(grads[0].numpy(), w_hh.numpy(), ctx.trace)
+        x, w_ih, w_hh, _ = ctx.saved_tensors
+        with np.errstate(all="ignore"):
+            at_input, at_state, at_h0 = _run_back(grads[0].numpy(), w_hh.numpy(), ctx.trace)
         before = torch.from_numpy(ctx.trace.states[:-1]).flatten(0, 1)
         return (
             (at_input @ w_ih).unflatten(0, x.shape[:2]),

@@ -17,7 +17,8 @@ from sorrel_recurrent_ppo.gru_sequence import gru_sequence
 
 __all__ = ["CellType", "RecurrentCore", "State"]
 
-# Up to so many sequences side by side gru_sequence is faster than PyTorch's own on CPUs.
+# Up to so many sequences side by side, of more than one step, gru_sequence is faster than
+# PyTorch's own on CPUs.
 _FEW_SEQUENCES = 32
 
 type CellType = Literal["gru", "lstm"]
@@ -85,8 +86,7 @@ class RecurrentCore(nn.Module):
         Returns:
             The outputs ``(T, B, H)``.
         """
-        few = x.shape[0] > 1 and x.shape[1] <= _FEW_SEQUENCES
-        if few and x.device.type == "cpu" and isinstance(state, Tensor):
+        if isinstance(state, Tensor) and _is_faster_by_hand(x, state):
             return gru_sequence(x, state[0], *self.weights())
         output, _ = self.rnn(x, state)
         return output
@@ -107,3 +107,16 @@ class RecurrentCore(nn.Module):
         """Return the weights from input and from state, then the biases of both, gate by gate."""
         w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
         return w_ih, w_hh, b_ih, b_hh
+
+
+def _is_faster_by_hand(x: Tensor, state: Tensor) -> bool:
+    """Whether gru_sequence is to run a GRU's sequences: on CPUs, in numpy's precisions."""
+    n_steps, n_sequences, _ = x.shape
+    return (
+        n_steps > 1
+        and n_sequences <= _FEW_SEQUENCES
+        and x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and x.dtype == state.dtype
+        and not torch.is_autocast_enabled("cpu")
+    )

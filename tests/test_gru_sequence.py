@@ -5,15 +5,24 @@ from sorrel_recurrent_ppo.gru_sequence import gru_sequence
 from sorrel_recurrent_ppo.recurrent import _FEW_SEQUENCES, RecurrentCore
 
 
-def drawn(*shape, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(sum(shape))
-    return torch.randn(*shape, dtype=dtype, generator=generator).requires_grad_()
+def drawn(*shapes, dtype=torch.float64, seed=3):
+    """Draw leaves of these shapes from one stream, so that no two are alike."""
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        torch.randn(*shape, dtype=dtype, generator=generator).requires_grad_() for shape in shapes
+    ]
 
 
-def arguments(n_steps, n_sequences, n_features, size):
-    weights = [drawn(3 * size, n_features), drawn(3 * size, size)]
-    biases = [drawn(3 * size), drawn(3 * size)]
-    return drawn(n_steps, n_sequences, n_features), drawn(n_sequences, size), *weights, *biases
+def arguments(n_steps, n_sequences, n_features, size, dtype=torch.float64):
+    return drawn(
+        (n_steps, n_sequences, n_features),
+        (n_sequences, size),
+        (3 * size, n_features),
+        (3 * size, size),
+        (3 * size,),
+        (3 * size,),
+        dtype=dtype,
+    )
 
 
 def torchs_own(x, h0, *weights):
@@ -27,7 +36,8 @@ def torchs_own(x, h0, *weights):
 @pytest.mark.parametrize("sizes", [(7, 3, 5, 11), (1, 1, 1, 1), (13, 1, 2, 3), (2, 5, 3, 7)])
 def test_outputs_and_gradients_are_those_of_torchs_gru(sizes):
     given = arguments(*sizes)
-    weigh = drawn(*sizes[:2], sizes[3]).detach()
+    (weigh,) = drawn((*sizes[:2], sizes[3]), seed=4)
+    weigh = weigh.detach()
     ours, theirs = gru_sequence(*given), torchs_own(*given)
     torch.testing.assert_close(ours, theirs)
     one, other = (torch.autograd.grad((y * weigh).sum(), given) for y in (ours, theirs))
@@ -49,12 +59,35 @@ def test_inputs_of_any_size_give_finite_outputs_and_gradients():
         assert gradient.isfinite().all()
 
 
+def test_faults_of_numbers_come_out_as_numbers_and_not_as_warnings():
+    x, h0, w_ih, w_hh, *biases = arguments(3, 2, 4, 5, torch.float32)
+    outputs = gru_sequence(x, h0, w_ih, w_hh * 1e38, *biases)
+    (gradient,) = torch.autograd.grad((outputs * torch.inf).sum(), x)
+    assert not gradient.isfinite().all()
+
+
+def test_outputs_changed_in_place_are_refused_in_the_backward_pass():
+    outputs = gru_sequence(*arguments(3, 2, 4, 5))
+    outputs.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        outputs.sum().backward()
+
+
 @pytest.mark.parametrize("n_sequences", [_FEW_SEQUENCES, _FEW_SEQUENCES + 1])
 def test_the_core_gives_the_same_with_few_sequences_and_many(n_sequences):
     core = RecurrentCore("gru", 3, 5)
-    x = drawn(4, n_sequences, 3, dtype=torch.float32)
-    rows = drawn(n_sequences, 5, dtype=torch.float32)
+    x, rows = drawn((4, n_sequences, 3), (n_sequences, 5), dtype=torch.float32)
     expected = torchs_own(x, rows, *core.weights())
     outputs = core(x, core.state_from_rows(rows))
     assert ("GRUSequence" in outputs.grad_fn.name()) == (n_sequences <= _FEW_SEQUENCES)
     torch.testing.assert_close(outputs, expected)
+
+
+def test_in_lower_precision_the_core_leaves_it_to_torch():
+    core = RecurrentCore("gru", 3, 5)
+    x, rows = drawn((4, 2, 3), (2, 5), dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert core(x, core.state_from_rows(rows)).isfinite().all()
+    halved = core.to(torch.bfloat16)
+    outputs = halved(x.bfloat16(), halved.state_from_rows(rows.bfloat16()))
+    assert outputs.dtype == torch.bfloat16
