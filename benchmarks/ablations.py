@@ -5,7 +5,7 @@
 
 Runs are kept and resumed as those of learning.py are, in the same directory. The table shows, for
 each task, the median over seeds of the whole curve's mean, which tells early from late learning,
-and of its last tenth.
+and of its last tenth. The runs are short: whether what was learned is kept, learning.py tells.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from campaign import run_jobs
-from records import Job, Record, read_records
-from sorrel_recurrent_ppo.config_files import model_defaults
-from tasks import TASKS
+from records import Job, Record, is_current, read_record, record_path
+from tasks import TASKS, defaults_of
 
 __all__ = ["CHANGES", "TASK_BUDGETS"]
 
@@ -37,7 +36,7 @@ TASK_BUDGETS = {"cue_recall-8": 60, "treasurehunt": 80}
 # Contestants whose change is no setting, then settings; a value per run.
 CONTESTANTS = (
     "lstm_ppo, PyTorch's initialisation",
-    "lstm_ppo, recurrent weights at a third of the rate",
+    "lstm_ppo, recurrent layer at a third of the rate",
 )
 CHANGES: dict[str, Sequence[Any]] = {
     "sequence_length": (1, 8, 16, WHOLE_EPISODE),
@@ -46,7 +45,6 @@ CHANGES: dict[str, Sequence[Any]] = {
     "reward_scaling": (False,),
     "clip_range_vf": (0.2,),
     "learning_rate": (3e-4, 3e-3),
-    "learning_rate_end_factor": (1.0,),
     "rollout_length": (250, 1000),
     "n_epochs": (4, 16),
     "batch_size": (64, 256),
@@ -70,42 +68,46 @@ def main() -> int:
         for job in _changed(arguments.only)
     ]
     failures = run_jobs(jobs, arguments.output, arguments.jobs, console)
-    variants = list(dict.fromkeys(job.variant for job in jobs))
-    console.print(_table(arguments.tasks, variants, arguments.output))
+    console.print(_table(jobs, arguments.output))
     return 1 if failures else 0
 
 
 def _changed(only: Sequence[str] | None) -> list[Job]:
     """Return a job, of no task yet, for the defaults and for each change that is wanted."""
-    defaults = model_defaults(MODEL)
     base = Job(task="", contestant=MODEL, seed=0, budget=0)
     settings = [
         replace(base, settings={name: value})
         for name, values in CHANGES.items()
-        if (not only or name in only) and name in defaults
+        if not only or name in only
         for value in values
     ]
     others = [replace(base, contestant=name) for name in CONTESTANTS if not only or name in only]
     return [base, *settings, *others]
 
 
-def _table(tasks: Sequence[str], variants: Sequence[str], directory: Path) -> Table:
+def _table(jobs: Sequence[Job], directory: Path) -> Table:
+    """Tell of the runs that were asked for, as far as they are there."""
+    tasks = list(dict.fromkeys(job.task for job in jobs))
+    found: dict[tuple[str, str], list[Record]] = {}
+    for job in jobs:
+        records = found.setdefault((job.variant, job.task), [])
+        path = record_path(directory, job)
+        if is_current(path, defaults_of(job.contestant)):
+            records.append(read_record(path)[1])
     table = Table("change")
     for task in tasks:
         table.add_column(f"{task}: whole curve")
         table.add_column("last tenth")
         table.add_column("seeds")
-    records = {task: read_records(directory, f"{task}@{TASK_BUDGETS[task]}") for task in tasks}
-    for variant in variants:
-        cells: list[str] = []
-        for task in tasks:
-            found = [record for _, record in records[task].get(variant, [])]
-            cells += _cells(task, found) if found else ["", "", "0"]
+    for variant in dict.fromkeys(job.variant for job in jobs):
+        cells = [cell for task in tasks for cell in _cells(task, found[variant, task])]
         table.add_row(variant, *cells)
     return table
 
 
 def _cells(task: str, found: Sequence[Record]) -> list[str]:
+    if not found:
+        return ["", "", "0"]
     whole = median(fmean(record.scores) for record in found)
     final = median(TASKS[task].final(record) for record in found)
     return [f"{whole:.3g}", f"{final:.3g}", str(len(found))]

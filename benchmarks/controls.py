@@ -16,7 +16,7 @@ __all__ = [
     "forget_between_steps",
     "give_model",
     "initialise_as_pytorch_does",
-    "slow_down_recurrent_weights",
+    "slow_down_recurrent_layer",
 ]
 
 
@@ -40,8 +40,8 @@ def initialise_as_pytorch_does(model: Any, seed: int) -> None:
                 module.reset_parameters()
 
 
-def slow_down_recurrent_weights(model: Any, share: float) -> None:
-    """Let the recurrent weights go only a share of each step of the optimizer."""
+def slow_down_recurrent_layer(model: Any, share: float) -> None:
+    """Let the recurrent layer's weights go only a share of each step of the optimizer."""
     whole_step, weights = model.optimizer.step, list(model.policy.core.parameters())
 
     def step() -> None:

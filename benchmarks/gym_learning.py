@@ -32,7 +32,10 @@ OURS: dict[str, type[RecurrentPPO]] = {
 
 
 def _our_settings(budget: int) -> dict[str, Any]:
-    """Return our packaged settings under sb3-contrib's names."""
+    """Return our packaged settings under sb3-contrib's names, as far as it has them.
+
+    It has no scaling of rewards, no falling entropy bonus and no length of sequences.
+    """
     ours = model_defaults("lstm_ppo")
     same = (
         *("n_epochs", "batch_size", "gamma", "gae_lambda", "clip_range", "target_kl"),

@@ -9,7 +9,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Job", "Record", "is_current", "read_records", "record_path", "write_record"]
+__all__ = [
+    "Job",
+    "Record",
+    "is_current",
+    "read_record",
+    "read_records",
+    "record_path",
+    "write_record",
+]
 
 
 @dataclass(frozen=True)
@@ -88,11 +96,16 @@ def is_current(path: Path, defaults: Mapping[str, Any] | None) -> bool:
     return path.exists() and json.loads(path.read_text())["defaults"] == defaults
 
 
+def read_record(path: Path) -> tuple[Job, Record]:
+    """Read what was run, and what came of it."""
+    content = json.loads(path.read_text())
+    return Job(**content["job"]), Record(**content["record"])
+
+
 def read_records(directory: Path, group: str) -> dict[str, list[tuple[Job, Record]]]:
     """Read all records of a group, by variant and in the order of their seeds."""
     runs: dict[str, list[tuple[Job, Record]]] = {}
     for path in sorted((directory / group).glob("*/seed*.json")):
-        content = json.loads(path.read_text())
-        job = Job(**content["job"])
-        runs.setdefault(job.variant, []).append((job, Record(**content["record"])))
+        job, record = read_record(path)
+        runs.setdefault(job.variant, []).append((job, record))
     return {name: sorted(found, key=lambda run: run[0].seed) for name, found in runs.items()}

@@ -17,7 +17,7 @@ from controls import (
     forget_between_steps,
     give_model,
     initialise_as_pytorch_does,
-    slow_down_recurrent_weights,
+    slow_down_recurrent_layer,
 )
 from records import Job, Record
 from sorrel_envs import build_sorrel_env
@@ -53,7 +53,7 @@ def _initialise(env: Environment, seed: int) -> None:
 
 def _slow_down(env: Environment, seed: int) -> None:
     for agent in env.agents:
-        slow_down_recurrent_weights(agent.model, 1 / 3)
+        slow_down_recurrent_layer(agent.model, 1 / 3)
 
 
 CONTESTANTS = {
@@ -63,7 +63,7 @@ CONTESTANTS = {
     "gru_ppo, state zeroed": SorrelContestant("gru_ppo", _forget),
     "gru_ppo, one head": SorrelContestant("gru_ppo", overrides=("model.gru_ppo.action_dims=null",)),
     "lstm_ppo, PyTorch's initialisation": SorrelContestant("lstm_ppo", _initialise),
-    "lstm_ppo, recurrent weights at a third of the rate": SorrelContestant("lstm_ppo", _slow_down),
+    "lstm_ppo, recurrent layer at a third of the rate": SorrelContestant("lstm_ppo", _slow_down),
     "iqn": SorrelContestant(None),
     "random": SorrelContestant(None, lambda env, seed: give_model(env, RandomModel, seed)),
     "expert": SorrelContestant(None, lambda env, seed: give_model(env, TreasurehuntExpert, seed)),
@@ -86,7 +86,10 @@ def run_in_sorrel(
         score: The metric that is the score; ``None`` for the agents' total reward.
     """
     contestant = CONTESTANTS[job.contestant]
-    settings = [f"model.{contestant.model}.{k}={v}" for k, v in job.settings.items()]
+    settings = [
+        f"model.{contestant.model}.{k}={'null' if v is None else v}"
+        for k, v in job.settings.items()
+    ]
     env = build_sorrel_env(
         environment,
         contestant.model,

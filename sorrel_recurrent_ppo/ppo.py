@@ -217,7 +217,7 @@ class PPOLearner:
                     self.optimizer.state[weight] = self.optimizer.state.pop(old)
 
     def _prepare(self, rollout: RolloutArrays) -> tuple[_Batch, np.ndarray]:
-        """Compute advantages and returns, and move everything to the device at once."""
+        """Compute advantages and returns, and move everything to the device."""
         settings = self.settings
         next_values = bootstrap_values(
             rollout.values,

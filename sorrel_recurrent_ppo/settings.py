@@ -62,7 +62,7 @@ class PPOSettings:
         entropy_decay_steps: Agent steps over which it is annealed.
         value_coef: Weight of the value loss.
         max_grad_norm: Norm to which gradients are clipped.
-        target_kl: Divergence above which an update's remaining passes are left out.
+        target_kl: An update's remaining passes are left out above 1.5 times this divergence.
         normalize_advantage: Give a rollout's advantages mean 0 and deviation 1.
         reward_scaling: Divide rewards by the running deviation of the discounted return.
 

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ import threading
 import pytest
 
 from sorrel_recurrent_ppo import cli
+from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.error_sentences import error_sentence
 from sorrel_recurrent_ppo.errors import NumericalError
 from sorrel_recurrent_ppo.registry import available_models
@@ -194,3 +196,18 @@ def test_a_quiet_run_says_nothing_and_leaves_its_log_and_files(quiet, tmp_path):
         assert [line.split()[:2] for line in lines[2:4]] == [["epoch", "0/1"], ["epoch", "1/1"]]
     assert "Training 2 agents" in (tmp_path / "run.log").read_text()
     assert (tmp_path / "metrics.csv").exists()
+
+
+def test_a_run_of_ones_own_config_goes_on_by_the_command_that_is_printed(tmp_path):
+    folder = tmp_path / "configs" / "environment"
+    folder.mkdir(parents=True)
+    shutil.copy(config_dir() / "environment" / "tag.yaml", folder / "mine.yaml")
+    small = ["experiment.epochs=0", "experiment.max_turns=2", "agent.num_agents=2", "quiet=true"]
+    begun = call(
+        *("run", "--config-dir", "configs", "environment=mine", "hydra.run.dir=begun", *small),
+        cwd=tmp_path,
+    )
+    assert begun.returncode == 0, begun.stderr
+    resumed = call("run", "resume=begun", "experiment.epochs=1", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert len((tmp_path / "begun" / "metrics.csv").read_text().splitlines()) == 3

@@ -284,6 +284,11 @@ class TestOnTheCommandLine:
         ]
         assert hydra_arguments(["resume=null", "seed=6"]) == ["resume=null", "seed=6"]
 
+    def test_options_come_before_overrides(self, directory):
+        arguments = hydra_arguments(["quiet=true", f"resume={directory}", "--cfg", "job"])
+        assert arguments[:2] == ["--cfg", "job"]
+        assert arguments[2:5] == ["seed=5", "model.lstm_ppo.hidden_size=8", "quiet=true"]
+
     def test_contradictions_are_refused_by_name(self, directory):
         composed = small_config("treasurehunt", "lstm_ppo", "seed=6", "experiment.epochs=9")
         composed.resume = str(directory)

@@ -19,10 +19,13 @@ __all__ = ["MAY_DIFFER", "command_of", "continued_config", "hydra_arguments", "r
 _KEY = "resume"
 PROGRAM = "sorrel-recurrent-ppo run"
 
+# How Hydra calls the sources of --config-dir and of hydra.searchpath.
+_GIVEN_BY_HAND = ("command-line", "hydra.searchpath in command-line", "hydra.searchpath in main")
+
 # What may be set anew when a run goes on; all else is as the run has it.
 MAY_DIFFER = (
     *("experiment.epochs", "experiment.record_period", "experiment.animate"),
-    *("checkpoint_period", "threads", "log_turns", "quiet", "logger", "record_states"),
+    *("checkpoint_period", "threads", "log_turns", "quiet", "record_states", "record_states_limit"),
 )
 
 
@@ -57,11 +60,33 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
     earlier = [
         text for text in _saved(directory, "overrides.yaml", "task", []) if _key(text) not in keys
     ]
-    place = QuotedString(text=str(directory), quote=Quote.single).with_quotes()
+    place = _quoted(str(directory))
+    overrides = [text for text in others if _is_override(text)]
     return [
-        *(*earlier, *others),
+        # Options first: argparse takes no overrides on both sides of one.
+        *(text for text in others if not _is_override(text)),
+        *(*earlier, *overrides, *([] if "hydra.searchpath" in keys else _search_path(directory))),
         *(f"{_KEY}={place}", f"hydra.run.dir={place}", "hydra.output_subdir=null"),
     ]
+
+
+def _is_override(argument: str) -> bool:
+    return "=" in argument and not argument.startswith("-")
+
+
+def _search_path(directory: Path) -> list[str]:
+    """Return the override by which the run's own folders of configs are found again."""
+    sources = _saved(directory, "hydra.yaml", "hydra.runtime.config_sources", [])
+    own = [
+        f"{source['schema']}://{source['path']}"
+        for source in sources
+        if source["provider"] in _GIVEN_BY_HAND and source["path"]
+    ]
+    return [f"hydra.searchpath=[{','.join(map(_quoted, own))}]"] if own else []
+
+
+def _quoted(text: str) -> str:
+    return QuotedString(text=text, quote=Quote.single).with_quotes()
 
 
 def _key(override: str) -> str:
@@ -153,4 +178,4 @@ def _saved(directory: Path, file_name: str, key: str, default: Any) -> Any:
     if file_name == "overrides.yaml":  # Hydra writes the job's overrides as a plain list
         return [str(text) for text in noted]
     found = OmegaConf.select(noted, key)
-    return default if found is None else dict(found)
+    return default if found is None else OmegaConf.to_container(found)

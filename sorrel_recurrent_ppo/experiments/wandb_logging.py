@@ -104,8 +104,7 @@ def _imported() -> Any:
         if error.name != "wandb":
             raise
         raise ConfigError(
-            "logger=wandb, but wandb is not installed. Install it with "
-            "pip install 'sorrel-recurrent-ppo[wandb]', or pip install wandb"
+            "logger=wandb, but wandb is not installed. Install it with pip install wandb"
         ) from error
 
 

@@ -57,7 +57,9 @@ class CompareSettings:
     threshold: float | None = setting(
         None, "level that epochs are counted to; null: the lowest final value of a group"
     )
-    output: str | None = setting(None, "directory of the results; null: RUN_DIR/comparison")
+    output: str | None = setting(
+        None, "directory of the results; null: comparison, in RUN_DIR or, of several, here"
+    )
     force: bool = setting(False, "compare in spite of differing configs or repeated seeds")
 
 
