@@ -126,6 +126,13 @@ TASKS: dict[str, Task] = {
     "state_punishment": _sorrel(
         "state_punishment", ("gru_ppo", "gru_ppo, one head", "lstm_ppo", "iqn", "random"), 500
     ),
+    # Without harm the agents' total reward is what each of them is after, so it tells who learns.
+    "state_punishment-harmless": _sorrel(
+        "state_punishment",
+        ("gru_ppo", "gru_ppo, one head", "lstm_ppo", "iqn", "random"),
+        500,
+        overrides=[f"world.resources.{name}.harm=0.0" for name in ("coal", "gem")],
+    ),
     "PositionOnlyCartPoleEasy": _popgym("PositionOnlyCartPoleEasy"),
     "RepeatFirstEasy": _popgym("RepeatFirstEasy"),
     "RepeatPreviousEasy": _popgym("RepeatPreviousEasy"),
