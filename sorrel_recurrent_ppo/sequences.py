@@ -87,13 +87,11 @@ class SequenceGrid:
         steps: The steps, sequence after sequence, ``(N,)``.
         positions: Where each stands in the flattened grid, ``(N,)``.
         n_steps: ``T``, the longest sequence.
-        n_sequences: ``B``.
     """
 
     steps: np.ndarray
     positions: np.ndarray
     n_steps: int
-    n_sequences: int
 
 
 def pad_sequences(starts: np.ndarray, lengths: np.ndarray) -> SequenceGrid:
@@ -109,5 +107,4 @@ def pad_sequences(starts: np.ndarray, lengths: np.ndarray) -> SequenceGrid:
         steps=np.repeat(starts, lengths) + row,
         positions=row * len(starts) + column,
         n_steps=int(lengths.max()),
-        n_sequences=len(starts),
     )

@@ -185,7 +185,7 @@ def test_a_pass_evaluates_every_step_once_and_in_its_place(
     for group in fill_minibatches(lengths, batch_size, np.random.default_rng(1)):
         grid = pad_sequences(starts[group], lengths[group])
         seen += grid.steps.tolist()
-        table = np.full((grid.n_steps, grid.n_sequences), -1)
+        table = np.full((grid.n_steps, len(group)), -1)
         table.flat[grid.positions] = grid.steps
         for column, start, length in zip(table.T, starts[group], lengths[group], strict=True):
             real = range(start, start + length)

@@ -133,10 +133,10 @@ def test_padding_by_eye():
     grid = pad_sequences(np.array([4, 0, 9]), np.array([3, 2, 1]))
     assert grid.steps.tolist() == [4, 5, 6, 0, 1, 9]
     assert grid.positions.tolist() == [0, 3, 6, 1, 4, 2]
-    assert (grid.n_steps, grid.n_sequences) == (3, 3)
+    assert grid.n_steps == 3
 
 
 def test_a_grid_of_single_steps_has_one_row():
     grid = pad_sequences(np.array([5, 2]), np.array([1, 1]))
     assert (grid.steps.tolist(), grid.positions.tolist()) == ([5, 2], [0, 1])
-    assert (grid.n_steps, grid.n_sequences) == (1, 2)
+    assert grid.n_steps == 1
