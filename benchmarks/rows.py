@@ -19,7 +19,7 @@ from limits import Limit, count_products, measure_limit
 from memory_use import buffer_bytes_per_step, growth_over_epochs, resident_bytes_per_step
 from peers import IQN_FRAMES, SB3_BATCH_SIZES, build_iqn, build_sb3, sb3_settings
 from report import Claim, Figure, Row
-from sorrel_envs import build_sorrel_env
+from sorrel_envs import build_sorrel_env, compose_config
 from sorrel_recurrent_ppo.config_files import model_defaults
 from stages import stages_of_rollouts
 from timing import interleave, per_round, spread, stopwatch
@@ -146,11 +146,13 @@ def cleanup(effort: Effort) -> Row:
         "model.lstm_ppo.obs_type=flattened",
         f"model.lstm_ppo.rollout_length={effort.cleanup['rollout_length']}",
     ]
-    computing = "Sorrel's IQN, every action computed"
+    # What IQN's acting costs hangs on how many of its actions are random.
+    epsilon = "model.iqn.parameters.epsilon"
     runs: dict[str, tuple[str | None, list[str]]] = {
         "lstm_ppo": ("lstm_ppo", ours),
-        "Sorrel's IQN": (None, []),
-        computing: (None, ["model.iqn.parameters.epsilon=0.0"]),
+        "Sorrel's IQN, mean epsilon of its run": (None, [f"{epsilon}={_mean_iqn_epsilon():.3f}"]),
+        "Sorrel's IQN, epsilon of its start": (None, []),
+        "Sorrel's IQN, every action computed": (None, [f"{epsilon}=0.0"]),
     }
     contestants = {
         name: _epoch_seconds(model, overrides, effort.cleanup["epochs"])
@@ -346,6 +348,14 @@ def _epoch_seconds(model: str | None, overrides: list[str], last_epoch: int) -> 
     _run_quietly(env)  # warm-up
     env.config.experiment.epochs = last_epoch
     return lambda: stopwatch(partial(_run_quietly, env)) / (last_epoch + 1)
+
+
+def _mean_iqn_epsilon() -> float:
+    """Return the share of random actions of Sorrel's IQN, over all epochs of its cleanup run."""
+    config = compose_config("cleanup", None, [])
+    epochs = np.arange(config.experiment.epochs + 1)
+    decay = (1.0 - config.model.epsilon_decay) ** epochs
+    return float(config.model.iqn.parameters.epsilon * decay.mean())
 
 
 def _run_quietly(env: Environment) -> None:
