@@ -38,5 +38,5 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     Returns:
         ``" Did you mean 'x'?"`` with a leading space, or ``""`` when nothing is near.
     """
-    near = difflib.get_close_matches(str(name), [str(v) for v in valid], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), [str(v) for v in valid], n=1, cutoff=0.6)
     return f" Did you mean '{near[0]}'?" if near else ""

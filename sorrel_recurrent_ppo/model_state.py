@@ -50,11 +50,9 @@ def load_training_state(model: RecurrentPPO, state: dict[str, Any]) -> None:
     Raises:
         ValueError: The state is of another model or shape, or damaged; the model is then as it was.
     """
-    # By their texts: a damaged one may hold what cannot be compared.
-    if repr(state.get("identity")) != repr(_identity(model)):
-        raise ValueError(
-            f"is of another model: it has {state.get('identity')}, this model {_identity(model)}"
-        )
+    difference = _difference(state.get("identity"), _identity(model))
+    if difference:
+        raise ValueError(f"is of another model: {difference}")
     own, pending = training_state(model), model.rollout.pending
     try:
         _load(model, state)
@@ -100,6 +98,18 @@ def _identity(model: RecurrentPPO) -> dict[str, Any]:
         "layer_norm": model.settings.layer_norm,
         "previous_action_reward": model.settings.previous_action_reward,
     }
+
+
+def _difference(saved: Any, own: dict[str, Any]) -> str:
+    """Tell in what a state's identity differs from a model's; nothing if in nothing."""
+    if not isinstance(saved, dict):
+        return f"its description is {saved!r:.80}"
+    # By their texts: a damaged one may hold what cannot be compared.
+    return "; ".join(
+        f"its {key} is {saved.get(key)!r:.80}, this model's {own.get(key)!r}"
+        for key in {**own, **saved}
+        if repr(saved.get(key)) != repr(own.get(key))
+    )
 
 
 def _load(model: RecurrentPPO, state: dict[str, Any]) -> None:

@@ -135,9 +135,25 @@ def assert_refused(name, path, message, **changes):
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_a_model_of_another_shape_is_refused(name, other, tmp_path):
+def test_a_model_of_another_shape_is_refused_by_what_differs(name, other, tmp_path):
     small_model(name, **other).save(tmp_path / "other.pt")
-    assert_refused(name, tmp_path / "other.pt", "is of another model: it has")
+    (key,) = other
+    key = {"obs_dim": "picture", "action_space": "action_dims"}.get(key, key)
+    assert_refused(name, tmp_path / "other.pt", f"is of another model: its {key} is [^;]+$")
+
+
+@both
+def test_every_difference_is_told(name, tmp_path):
+    small_model(name, hidden_size=7, layer_norm=True).save(tmp_path / "other.pt")
+    told = "its hidden_size is 7, this model's 5; its layer_norm is True, this model's False$"
+    assert_refused(name, tmp_path / "other.pt", told)
+
+
+@both
+def test_a_state_that_does_not_say_of_what_it_is_is_refused(name, tmp_path):
+    path = tmp_path / "other.pt"
+    write_checkpoint(path, {**trained(name).training_state(), "identity": None})
+    assert_refused(name, path, "is of another model: its description is None$")
 
 
 @both

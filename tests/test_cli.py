@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from omegaconf import OmegaConf
 
 from sorrel_recurrent_ppo import cli
 from sorrel_recurrent_ppo.config_files import config_dir
@@ -211,3 +212,7 @@ def test_a_run_of_ones_own_config_goes_on_by_the_command_that_is_printed(tmp_pat
     resumed = call("run", "resume=begun", "experiment.epochs=1", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert len((tmp_path / "begun" / "metrics.csv").read_text().splitlines()) == 3
+    first, second = OmegaConf.load(tmp_path / "begun" / "provenance.yaml").sessions
+    program = "sorrel-recurrent-ppo run"
+    assert first.command.startswith(f"{program} --config-dir {tmp_path}/configs environment=mine ")
+    assert second.command == f"{program} resume=begun experiment.epochs=1"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.conf import RuntimeConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
@@ -20,7 +21,8 @@ _KEY = "resume"
 PROGRAM = "sorrel-recurrent-ppo run"
 
 # How Hydra calls the sources of --config-dir and of hydra.searchpath.
-_GIVEN_BY_HAND = ("command-line", "hydra.searchpath in command-line", "hydra.searchpath in main")
+_CONFIG_DIR = "command-line"
+_GIVEN_BY_HAND = (_CONFIG_DIR, "hydra.searchpath in command-line", "hydra.searchpath in main")
 
 # What may be set anew when a run goes on; all else is as the run has it.
 MAY_DIFFER = (
@@ -144,16 +146,19 @@ def continued_config(
     return saved
 
 
-def command_of(overrides: Sequence[str], directory: Path | None) -> str:
+def command_of(runtime: RuntimeConf, overrides: Sequence[str], directory: Path | None) -> str:
     """Return the command that starts a job of these overrides.
 
     Args:
+        runtime: Where Hydra found the configs, ``--config-dir`` among them.
         overrides: What the job's config was composed with.
-        directory: The run that it goes on with, whose own overrides need not be given again; or
-            ``None``.
+        directory: The run that it goes on with, whose own overrides and folder of configs need not
+            be given again; or ``None``.
     """
     if directory is None:
-        return shlex.join([*PROGRAM.split(), *overrides])
+        folders = [s.path for s in runtime.config_sources if s.provider == _CONFIG_DIR]
+        options = [text for path in folders for text in ("--config-dir", path)]
+        return shlex.join([*PROGRAM.split(), *options, *overrides])
     own = _saved(directory, "overrides.yaml", "task", [])
     others = [text for text in overrides if text not in own and _key(text) != _KEY]
     return " ".join([resume_command(directory), *map(shlex.quote, others)])

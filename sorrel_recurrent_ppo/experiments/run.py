@@ -73,7 +73,9 @@ def run_job(config: DictConfig) -> float:
                 files,
                 plain=hydra_config.mode is RunMode.MULTIRUN,
                 resume=resume,
-                command=command_of(overrides, files.directory if resume else None),
+                command=command_of(
+                    hydra_config.runtime, overrides, files.directory if resume else None
+                ),
             )
     except (ConfigError, CheckpointError, NumericalError, OmegaConfBaseException) as error:
         raise CompactHydraException(str(error)) from error
