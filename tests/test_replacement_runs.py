@@ -86,7 +86,7 @@ def test_a_run_with_turnover_tells_the_same_story_in_all_its_files(tmp_path):
 def test_a_schedule_that_can_never_fire_stops_the_run_before_it_starts(tmp_path):
     late = ["replacement=turnover", "replacement.start_epoch=18"]
     done = launch(tmp_path, OWN_RUN, "run", *SMALL_CLEANUP, *late)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "replacement: start_epoch=18 is not among the run's epochs 0 to 17" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out" / "metrics.csv").exists()
