@@ -36,7 +36,8 @@ class Effort:
         rounds: How often everybody is measured.
         turns: Actions of one measurement of acting.
         sb3_batch_sizes: The minibatches that sb3-contrib is tried with.
-        cleanup: Hydra overrides of the cleanup runs; their rollouts fill up once a measurement.
+        cleanup: Rounds of the cleanup runs, which are short and many since minutes differ; their
+            last epoch, and their rollout length, by which there is one update a measurement.
         rollout_lengths: Those at which the cost of a step is compared.
         growth_epochs: Epochs over which memory is watched.
     """
@@ -53,7 +54,7 @@ FULL = Effort(
     rounds=5,
     turns=2_000,
     sb3_batch_sizes=SB3_BATCH_SIZES,
-    cleanup={"epochs": 10, "rollout_length": 1_024},
+    cleanup={"rounds": 15, "epochs": 1, "rollout_length": 200},
     rollout_lengths=(1_024, 4_096, 16_384),
     growth_epochs=1_000,
 )
@@ -61,7 +62,7 @@ QUICK = Effort(
     rounds=3,
     turns=500,
     sb3_batch_sizes=SB3_BATCH_SIZES[-2:],
-    cleanup={"epochs": 0, "rollout_length": 100},
+    cleanup={"rounds": 3, "epochs": 0, "rollout_length": 100},
     rollout_lengths=(1_024, 4_096),
     growth_epochs=200,
 )
@@ -158,7 +159,7 @@ def cleanup(effort: Effort) -> Row:
         name: _epoch_seconds(model, overrides, effort.cleanup["epochs"])
         for name, (model, overrides) in runs.items()
     }
-    samples = interleave(contestants, effort.rounds)
+    samples = interleave(contestants, effort.cleanup["rounds"])
     return Row(
         "cleanup, whole run",
         [Figure(name, samples[name], "s/epoch", {"config": runs[name][1]}) for name in runs],

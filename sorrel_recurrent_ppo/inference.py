@@ -8,6 +8,7 @@ what numpy has no fast way (convolutions, normalisation), PyTorch's modules do i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from sorrel_recurrent_ppo.encoders import FlatEncoder
 from sorrel_recurrent_ppo.policy import RecurrentPolicy
 
 __all__ = ["PolicyStep", "sample_branches"]
+
+# Bytes of a weight from which on it matters in which order it is read.
+_LARGE = 500_000
 
 type StepResult = tuple[np.ndarray, float, np.ndarray]
 
@@ -76,10 +80,6 @@ class _NumpyStep:
 
     What lies between the products is written into arrays that are kept: the products leave
     nothing of Python in the processor's caches, so every object touched after them costs.
-
-    The cells multiply row by row (``vecdot``), in the order in which the weights lie in memory.
-    Where many models take turns, each finds its weights fallen out of the caches, and reading them
-    in order takes half as long as the blocks of a matrix-vector product do.
     """
 
     def __init__(self, policy: RecurrentPolicy) -> None:
@@ -96,6 +96,7 @@ class _NumpyStep:
         )
         if self._flat:
             self._encoder = _linear(policy.encoder.linear)
+            self._encode = _product(self._encoder[0])
             width = policy.encoder.output_size
             self._features, self._zeros = np.empty(width, np.float32), np.zeros(width, np.float32)
         cell = _LSTMStep if policy.core.cell == "lstm" else _GRUStep
@@ -114,7 +115,7 @@ class _NumpyStep:
         if self._flat:
             weight, bias = self._encoder
             features = self._features
-            np.dot(weight, inputs, out=features)
+            self._encode(weight, inputs, out=features)
             np.add(features, bias, out=features)
             np.maximum(features, self._zeros, out=features)
         else:
@@ -142,6 +143,7 @@ class _LSTMStep:
 
     def __init__(self, w_ih: np.ndarray, w_hh: np.ndarray, b_ih: np.ndarray, b_hh: np.ndarray):
         self._w_ih, self._w_hh, self._b_ih, self._b_hh = w_ih, w_hh, b_ih, b_hh
+        self._times_ih, self._times_hh = _product(w_ih), _product(w_hh)
         size = self._size = w_hh.shape[1]
         self._slope = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), size)
         self._offset = np.repeat(np.array([0.5, 0.5, 0.0, 0.5], np.float32), size)
@@ -150,8 +152,8 @@ class _LSTMStep:
 
     def __call__(self, x: np.ndarray, row: np.ndarray) -> np.ndarray:
         size, gates, from_state, slope = self._size, self._gates, self._from_state, self._slope
-        np.vecdot(self._w_ih, x, out=gates)
-        np.vecdot(self._w_hh, row[:size], out=from_state)
+        self._times_ih(self._w_ih, x, out=gates)
+        self._times_hh(self._w_hh, row[:size], out=from_state)
         np.add(gates, from_state, out=gates)
         np.add(gates, self._b_ih, out=gates)
         np.add(gates, self._b_hh, out=gates)
@@ -175,6 +177,7 @@ class _GRUStep:
 
     def __init__(self, w_ih: np.ndarray, w_hh: np.ndarray, b_ih: np.ndarray, b_hh: np.ndarray):
         self._w_ih, self._w_hh, self._b_ih, self._b_hh = w_ih, w_hh, b_ih, b_hh
+        self._times_ih, self._times_hh = _product(w_ih), _product(w_hh)
         size = w_hh.shape[1]
         self._from_input, self._from_state = np.empty((2, 3 * size), np.float32)
         self._half = np.full(2 * size, 0.5, np.float32)
@@ -185,9 +188,9 @@ class _GRUStep:
 
     def __call__(self, x: np.ndarray, row: np.ndarray) -> np.ndarray:
         from_input, from_state, new = self._from_input, self._from_state, self._new
-        np.vecdot(self._w_ih, x, out=from_input)
+        self._times_ih(self._w_ih, x, out=from_input)
         np.add(from_input, self._b_ih, out=from_input)
-        np.vecdot(self._w_hh, row, out=from_state)
+        self._times_hh(self._w_hh, row, out=from_state)
         np.add(from_state, self._b_hh, out=from_state)
         gates, half = self._reset_update, self._half
         np.add(gates, self._gates_from_state, out=gates)
@@ -202,6 +205,16 @@ class _GRUStep:
         np.multiply(new_row, self._update, out=new_row)
         np.add(new_row, new, out=new_row)
         return new_row
+
+
+def _product(weight: np.ndarray) -> Callable[..., Any]:
+    """Return the faster function for ``weight @ vector``, with ``out=``.
+
+    For small ones that is the matrix-vector product. Large ones have often fallen out of the caches
+    when many models take turns; then it is the reading that takes the time, and row by row, in the
+    order in which they lie in memory, it takes half as long.
+    """
+    return np.vecdot if weight.nbytes >= _LARGE else np.dot
 
 
 def _view(parameter: Tensor) -> np.ndarray:
