@@ -45,6 +45,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "reward_scaling": (False,),
     "clip_range_vf": (0.2,),
     "learning_rate": (3e-4, 3e-3),
+    "learning_rate_end_factor": (1.0,),
     "rollout_length": (250, 1000),
     "n_epochs": (4, 16),
     "batch_size": (64, 256),
