@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sorrel_recurrent_ppo.linear import Linear
 from sorrel_recurrent_ppo.observations import ObservationLayout
 
 __all__ = ["Encoder", "FlatEncoder", "PictureEncoder", "build_encoder"]
@@ -15,7 +16,7 @@ class FlatEncoder(nn.Module):
 
     def __init__(self, layout: ObservationLayout, width: int):
         super().__init__()
-        self.linear = nn.Linear(layout.size, width)
+        self.linear = Linear(layout.size, width)
         self.output_size = width
 
     def forward(self, obs: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ class PictureEncoder(nn.Module):
         self.picture_size = layout.picture_size
         self.conv1 = nn.Conv2d(channels, 32, kernel_size=3, padding=1)
         self.conv2 = nn.Conv2d(32, 64, kernel_size=3, padding=1)
-        self.linear = nn.Linear(64 * height * area_width, width)
+        self.linear = Linear(64 * height * area_width, width)
         self.output_size = width + layout.n_scalars
 
     def forward(self, obs: Tensor) -> Tensor:

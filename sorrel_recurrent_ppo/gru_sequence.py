@@ -29,6 +29,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from sorrel_recurrent_ppo.products import few_rows_product, product
+
 __all__ = ["gru_sequence"]
 
 
@@ -74,7 +76,7 @@ class _GRUSequence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Tensor) -> Tensor:
         x, h0, w_ih, w_hh, b_ih, b_hh = arguments
-        from_input = torch.addmm(b_ih, x.flatten(0, 1), w_ih.t()).unflatten(0, x.shape[:2])
+        from_input = product(x.flatten(0, 1), w_ih, b_ih).unflatten(0, x.shape[:2])
         with np.errstate(all="ignore"):  # what is not finite is told of after the update
             trace = _run(from_input.numpy(), h0.numpy(), w_hh.numpy(), b_hh.numpy())
         outputs = torch.from_numpy(trace.states[1:])
@@ -92,10 +94,10 @@ class _GRUSequence(torch.autograd.Function):
             at_input, at_state, at_h0 = _run_back(grads[0].numpy(), w_hh.numpy(), ctx.trace)
         before = torch.from_numpy(ctx.trace.states[:-1]).flatten(0, 1)
         return (
-            (at_input @ w_ih).unflatten(0, x.shape[:2]),
+            product(at_input, w_ih.t()).unflatten(0, x.shape[:2]),
             at_h0,
-            at_input.t() @ x.flatten(0, 1),
-            at_state.t() @ before,
+            product(at_input.t(), x.flatten(0, 1).t()),
+            product(at_state.t(), before.t()),
             at_input.sum(dim=0),
             at_state.sum(dim=0),
         )
@@ -112,7 +114,7 @@ def _run(from_input: np.ndarray, h0: np.ndarray, w_hh: np.ndarray, b_hh: np.ndar
         new=np.empty(shape, h0.dtype),
     )
     trace.states[0] = h0
-    weight = np.ascontiguousarray(w_hh.T)  # with few rows several times faster than a view
+    multiply = few_rows_product(w_hh.T)
     both = np.empty((n_sequences, width), h0.dtype)
     gates_from_state, a_from_state = both[:, : 2 * size], both[:, 2 * size :]
     a_bias = b_hh[2 * size :]
@@ -123,7 +125,7 @@ def _run(from_input: np.ndarray, h0: np.ndarray, w_hh: np.ndarray, b_hh: np.ndar
             *(trace.states[t], trace.states[t + 1]),
             *(trace.from_state[t], trace.new[t], trace.gates[t]),
         )
-        np.dot(h, weight, out=both)
+        multiply(h, both)
         np.add(gates_from_input[t], gates_from_state, out=rz)
         np.multiply(rz, 0.5, out=rz)  # the logistic function by tanh cannot overflow
         np.tanh(rz, out=rz)
@@ -156,11 +158,12 @@ def _run_back(grads: np.ndarray, w_hh: np.ndarray, trace: _Trace) -> tuple[Tenso
     at_outputs = np.empty_like(grads)
     at_state = np.empty_like(factors)
     carried, from_gates = np.zeros((2, n_sequences, size), grads.dtype)
+    multiply = few_rows_product(w_hh)
     for t in range(n_steps - 1, -1, -1):
         e = at_outputs[t]
         np.add(grads[t], carried, out=e)
         np.multiply(e[:, None], factors[t], out=at_state[t])
-        np.dot(at_state[t].reshape(n_sequences, 3 * size), w_hh, out=from_gates)
+        multiply(at_state[t].reshape(n_sequences, 3 * size), from_gates)
         np.multiply(e, z[t], out=carried)
         np.add(carried, from_gates, out=carried)
     at_input = at_state.copy()

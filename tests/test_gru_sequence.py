@@ -1,8 +1,14 @@
 import pytest
 import torch
 
+from sorrel_recurrent_ppo import products
 from sorrel_recurrent_ppo.gru_sequence import gru_sequence
 from sorrel_recurrent_ppo.recurrent import _FEW_SEQUENCES, RecurrentCore
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["steps by numpy", "steps by torch"])
+def library_of_the_steps(request, monkeypatch):
+    monkeypatch.setattr(products, "numpy_has_wide_kernels", lambda: request.param)
 
 
 def drawn(*shapes, dtype=torch.float64, seed=3):

@@ -49,12 +49,17 @@ def same(model):
 
 
 def lively(name, **settings):
-    """Return a model whose weights are large enough for differences to show."""
+    """Return a model whose weights are large enough for differences to show.
+
+    And no larger: outputs of many hundreds would be rounded by more than the tolerance.
+    """
     model = small_model(name, **settings)
     generator = torch.Generator().manual_seed(23)
     with torch.no_grad():
         for parameter in model.policy.parameters():
-            parameter.add_(0.5 * torch.randn(parameter.shape, generator=generator))
+            inputs = parameter[0].numel() if parameter.ndim > 1 else 4
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.add_(noise / math.sqrt(inputs))
     return model
 
 
