@@ -8,14 +8,15 @@ With ``t(p)`` the measured time of a product ``p``, ``N`` steps of a rollout, mi
 steps, and ``E`` passes over the rollout::
 
     acting per step    A = t(products, one after another, rows as above)
-    forward per step   F = sum over layers of t(rows * m) / m
-                         + t(recurrent weight, rows = m / L) / (m / L)
-    training per step  T = 3 E F       (backward costs two products for each one forward)
+    a weight's share   F = t(rows * m) / m
+    through time       R = (t(forward) + t(backward)) / s, the recurrent weight's, with rows = s
+    training per step  T = E (3 F of all layers + R + F of the recurrent weight)
     limit              1 / (A + T)     agent steps per second
 
-``L`` is the length of a sequence: step by step only ``m / L`` sequences can share a product with
-the recurrent weight. The *ideal* limit lets that product, too, have ``m`` rows. Everything else
-(non-linearities, optimiser, bookkeeping, Python) counts as zero, so no program reaches the limit.
+since backward costs two products for each one forward. Through time only the ``s = m / L``
+sequences of length ``L`` can share a product with the recurrent weight; its own gradient can wait
+for all steps. The *ideal* limit gives every product ``m`` rows. Everything else (non-linearities,
+optimiser, bookkeeping, Python) counts as zero, so no program with these libraries reaches it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sorrel_recurrent_ppo import products as libraries
 from timing import stopwatch
 
 __all__ = ["Limit", "Product", "count_products", "measure_limit", "seconds_of"]
@@ -117,13 +119,13 @@ def count_products(policy: nn.Module, area: int) -> PolicyProducts:
 
 
 def seconds_of(products: Sequence[Product]) -> float:
-    """Measure products done one after another, by PyTorch or by numpy, whichever is faster.
+    """Measure products done one after another, by the fastest of MKL, oneDNN and numpy's BLAS.
 
-    With few rows the weight's layout decides which kernel a library takes, hence both.
+    With few rows the layout decides which kernel a library takes, hence all that differ.
     """
     return min(
         _best_seconds([make_call(*_operands(p)) for p in products])
-        for make_call in (_torch_call, _numpy_call, _numpy_transposed_call)
+        for make_call in (_torch_call, _torch_transposed_call, _onednn_call, *_NUMPY_CALLS)
     )
 
 
@@ -140,12 +142,14 @@ def measure_limit(
     """
     sequences = max(1, batch_size // sequence_length)
     shared = sum(seconds_of([p.times(batch_size)]) for p in products.layers) / batch_size
-    stepwise = seconds_of([products.recurrent.times(sequences)]) / sequences
+    forward = products.recurrent.times(sequences)
+    backward = forward._replace(inner=forward.columns, columns=forward.inner)
+    stepwise = (seconds_of([forward]) + seconds_of([backward])) / sequences
     ideal = seconds_of([products.recurrent.times(batch_size)]) / batch_size
     return Limit(
         operations=products.operations,
         acting=seconds_of([*products.layers, products.recurrent]),
-        training=3 * n_epochs * (shared + stepwise),
+        training=n_epochs * (3 * shared + stepwise + ideal),
         training_ideal=3 * n_epochs * (shared + ideal),
     )
 
@@ -165,6 +169,19 @@ def _torch_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
     return lambda: torch.mm(inputs, transposed, out=results)
 
 
+def _torch_transposed_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
+    if len(x) == 1:
+        return _torch_call(x, weight)
+    inputs, matrix = torch.from_numpy(x), torch.from_numpy(weight).t().contiguous()
+    results = torch.empty(len(x), len(weight))
+    return lambda: torch.mm(inputs, matrix, out=results)
+
+
+def _onednn_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
+    inputs, matrix = torch.from_numpy(x), torch.from_numpy(weight)
+    return lambda: libraries.product(inputs, matrix)
+
+
 def _numpy_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
     if len(x) == 1:
         vector, result = x[0], np.empty(len(weight), np.float32)
@@ -177,6 +194,15 @@ def _numpy_transposed_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], ob
     transposed = np.ascontiguousarray(weight.T)
     results = np.empty((len(x), len(weight)), np.float32)
     return lambda: np.dot(x, transposed, out=results)
+
+
+def _numpy_columns_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
+    columns = np.ascontiguousarray(x.T)
+    results = np.empty((len(weight), len(x)), np.float32)
+    return lambda: np.dot(weight, columns, out=results)
+
+
+_NUMPY_CALLS = (_numpy_call, _numpy_transposed_call, _numpy_columns_call)
 
 
 def _best_seconds(calls: Sequence[Callable[[], object]]) -> float:
