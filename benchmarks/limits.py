@@ -34,7 +34,7 @@ from timing import stopwatch
 
 __all__ = ["Limit", "Product", "count_products", "measure_limit", "seconds_of"]
 
-_SECONDS_PER_MEASUREMENT = 0.02
+_SECONDS_PER_MEASUREMENT = 0.01
 _REPEATS = 5
 
 
