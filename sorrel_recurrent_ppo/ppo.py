@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sorrel_recurrent_ppo.actions import split_actions
+from sorrel_recurrent_ppo.allocation import keep_freed_memory
 from sorrel_recurrent_ppo.errors import NumericalError
 from sorrel_recurrent_ppo.minibatches import Minibatch, WarmUp, draw_passes
 from sorrel_recurrent_ppo.policy import RecurrentPolicy
@@ -156,6 +157,7 @@ class PPOLearner:
         self.policy = policy
         self.settings = settings
         self.rng = rng
+        keep_freed_memory()
         # The fused step is one kernel instead of several per tensor; not every device has it.
         device_type = next(policy.parameters()).device.type
         self.optimizer = torch.optim.Adam(
