@@ -62,8 +62,8 @@ QUICK = Effort(
     rounds=2,
     turns=500,
     sb3_batch_sizes=SB3_BATCH_SIZES[-2:],
-    cleanup={"rounds": 1, "epochs": 0, "rollout_length": 100},
-    rollout_lengths=(1_024, 4_096),
+    cleanup={"rounds": 3, "epochs": 0, "rollout_length": 100},
+    rollout_lengths=(1_024, 16_384),
     growth_epochs=100,
 )
 
