@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from sorrel_recurrent_ppo.products import product
+from sorrel_recurrent_ppo.products import onednn_takes, product
 
 __all__ = ["Linear"]
 
@@ -18,12 +18,7 @@ class Linear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map ``(N, in_features)`` to ``(N, out_features)``, on a CPU differentiable once."""
-        fast = (
-            self.weight.device.type == "cpu"
-            and input.dtype == self.weight.dtype == torch.float32
-            and not torch.is_autocast_enabled("cpu")
-        )
-        if not fast:
+        if not onednn_takes(input, self.weight):
             return super().forward(input)
         output = _Linear.apply(input, self.weight, self.bias)
         assert isinstance(output, Tensor)

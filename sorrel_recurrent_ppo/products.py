@@ -16,7 +16,7 @@ import torch
 from threadpoolctl import threadpool_info
 from torch import Tensor, nn
 
-__all__ = ["few_rows_product", "product"]
+__all__ = ["few_rows_product", "onednn_takes", "product"]
 
 # OpenBLAS's names of the processors that its kernels for AVX-512 were written for.
 _WIDE_KERNELS = frozenset({"SkylakeX", "Cooperlake", "SapphireRapids"})
@@ -26,10 +26,9 @@ _WIDE_KERNELS = frozenset({"SkylakeX", "Cooperlake", "SapphireRapids"})
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``x (N, I)`` times ``weight (O, I)`` transposed plus ``bias (O,)``, without a graph.
 
-    What oneDNN has no product for (other precisions than float32, other devices than CPUs, a
-    PyTorch without it) is multiplied by PyTorch's own.
+    What oneDNN does not take is multiplied by PyTorch's own.
     """
-    if x.device.type != "cpu" or x.dtype != torch.float32 or not has_onednn():
+    if not onednn_takes(x, weight):
         return nn.functional.linear(x, weight, bias)
     # One of the operators of PyTorch's compiler; the public ways to oneDNN copy every operand.
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
@@ -45,6 +44,16 @@ def few_rows_product(weight: np.ndarray) -> Callable[[np.ndarray, np.ndarray], o
         return lambda x, out: np.dot(x, rows, out=out)
     matrix = torch.from_numpy(weight)
     return lambda x, out: torch.mm(torch.from_numpy(x), matrix, out=torch.from_numpy(out))
+
+
+def onednn_takes(x: Tensor, weight: Tensor) -> bool:
+    """Whether oneDNN multiplies these: single precision on CPUs, as PyTorch was asked for."""
+    return (
+        x.device.type == weight.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and has_onednn()
+    )
 
 
 def has_onednn() -> bool:

@@ -37,6 +37,13 @@ def test_inputs_that_are_views_are_read_as_they_are():
         torch.testing.assert_close(layer(view), expected)
 
 
+def test_a_layer_without_bias_learns_its_weight():
+    layer = Linear(3, 4, bias=False)
+    x = torch.tensor([[1.0, 2.0, 3.0]])
+    layer(x).sum().backward()
+    torch.testing.assert_close(layer.weight.grad, x.expand(4, 3))
+
+
 def test_a_weight_that_changes_before_the_backward_pass_is_refused():
     layer = Linear(3, 4)
     loss = layer(torch.ones(2, 3)).sum()

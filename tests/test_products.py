@@ -41,3 +41,12 @@ def test_a_product_of_few_rows_lands_in_the_array(wide, dtype, n_rows, monkeypat
     out = np.full((n_rows, 9), np.nan, dtype)
     few_rows_product(weight.T)(x, out)
     np.testing.assert_allclose(out, x @ weight.T, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "wide"), [("SkylakeX", True), ("Cooperlake", True), ("Haswell", False)]
+)
+def test_the_library_for_few_rows_goes_by_openblas_kernels(architecture, wide, monkeypatch):
+    loaded = [{"user_api": "openmp"}, {"user_api": "blas", "architecture": architecture}]
+    monkeypatch.setattr(products, "threadpool_info", lambda: loaded)
+    assert products.numpy_has_wide_kernels.__wrapped__() is wide
