@@ -71,5 +71,7 @@ def test_what_onednn_does_not_do_is_done_by_torch(bias):
 
 @pytest.mark.parametrize("input_size", [(30,), (2, 5, 3)], ids=["flat", "picture"])
 def test_the_models_encoders_take_it(input_size):
-    model = RecurrentPPOLSTM(input_size, 4, hidden_size=8)
-    assert isinstance(model.policy.encoder.linear, Linear)
+    linear = RecurrentPPOLSTM(input_size, 4, hidden_size=8).policy.encoder.linear
+    assert isinstance(linear, Linear)
+    node = linear(torch.ones(2, linear.in_features)).grad_fn
+    assert (type(node).__name__ == "_LinearBackward") == torch.backends.mkldnn.is_available()

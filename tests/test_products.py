@@ -3,15 +3,17 @@ import pytest
 import torch
 
 from sorrel_recurrent_ppo import products
-from sorrel_recurrent_ppo.products import few_rows_product, has_onednn, product
+from sorrel_recurrent_ppo.products import few_rows_product, onednn_takes, product
 
 
 def drawn(*shape, dtype=torch.float32):
     return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(sum(shape)))
 
 
-def test_pytorch_has_the_product_wherever_it_has_onednn():
-    assert has_onednn() == torch.backends.mkldnn.is_available()
+def test_onednn_takes_single_precision_wherever_pytorch_has_it():
+    x, weight = drawn(2, 3), drawn(4, 3)
+    assert onednn_takes(x, weight) == torch.backends.mkldnn.is_available()
+    assert not onednn_takes(x.double(), weight.double())
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (3, 5, 7), (200, 60, 90), (0, 4, 2)])
