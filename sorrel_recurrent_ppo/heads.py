@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -36,12 +37,11 @@ class BranchedCategorical:
         Returns:
             Log-probabilities and entropies in nats, each ``(N,)``.
         """
-        log_prob = torch.zeros_like(self.logits[:, 0])
-        entropy = torch.zeros_like(log_prob)
+        log_prob, entropy = [], []
         for k, log_p in enumerate(self._log_probs()):
-            log_prob = log_prob + log_p.gather(1, branches[:, k : k + 1]).squeeze(1)
-            entropy = entropy - (log_p.exp() * log_p).sum(dim=-1)
-        return log_prob, entropy
+            log_prob.append(log_p.gather(1, branches[:, k : k + 1]).squeeze(1))
+            entropy.append(-(log_p.exp() * log_p).sum(dim=-1))
+        return reduce(torch.add, log_prob), reduce(torch.add, entropy)
 
 
 class ActorCriticHeads(nn.Module):

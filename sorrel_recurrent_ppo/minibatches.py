@@ -29,8 +29,8 @@ class StepGrid:
     """Steps of sequences side by side on a ``(T, B)`` grid, without its padding.
 
     Attributes:
-        steps: The steps, sequence after sequence, ``(N,)``.
-        positions: Where each stands in the flattened grid, ``(N,)``.
+        steps: The steps, row after row of the grid, ``(N,)``.
+        positions: Where each stands in the flattened grid, ascending, ``(N,)``.
         n_steps: ``T``, the longest sequence.
     """
 

@@ -11,7 +11,7 @@ from sorrel_recurrent_ppo.heads import ActorCriticHeads, BranchedCategorical
 from sorrel_recurrent_ppo.observations import ObservationLayout
 from sorrel_recurrent_ppo.recurrent import CellType, RecurrentCore, State
 
-__all__ = ["RecurrentPolicy"]
+__all__ = ["RecurrentPolicy", "on_grid"]
 
 
 class RecurrentPolicy(nn.Module):
@@ -85,20 +85,40 @@ class RecurrentPolicy(nn.Module):
         ends of sequences, where it cannot change anything.
 
         Args:
-            obs: Observations of the real steps, ``(N, D)``.
+            obs: Observations of the real steps, row after row of the grid, ``(N, D)``.
             state: The recurrent states before the sequences' first steps.
-            positions: Where each of the ``N`` steps stands in the flattened ``(T * B)`` grid.
+            positions: Where each of the ``N`` steps stands in the flattened ``(T * B)`` grid,
+                ascending.
             n_steps: ``T``.
 
         Returns:
             The action distribution and values of the real steps, in the order of ``obs``.
         """
-        features = self.features(obs)
-        batch_size = (state[0] if isinstance(state, tuple) else state).shape[1]
-        grid = features.new_zeros(n_steps * batch_size, features.shape[1])
-        grid = grid.index_copy(0, positions, features).unflatten(0, (n_steps, batch_size))
-        output = self.core(grid, state)  # (T, B, H)
-        return self.heads(output.flatten(0, 1).index_select(0, positions))
+        n_sequences = (state[0] if isinstance(state, tuple) else state).shape[1]
+        grid = on_grid(self.features(obs), positions, n_steps, n_sequences)
+        output = self.core(grid, state).flatten(0, 1)  # (T * B, H)
+        if len(output) > len(positions):
+            output = output.index_select(0, positions)
+        return self.heads(output)
+
+
+def on_grid(features: Tensor, positions: Tensor, n_steps: int, n_sequences: int) -> Tensor:
+    """Lay the features of real steps out in time and sequences, with zeros as padding.
+
+    Args:
+        features: Of the real steps, row after row of the grid, ``(N, F)``.
+        positions: Where each stands in the flattened ``(T * B)`` grid, ascending, ``(N,)``.
+        n_steps: ``T``.
+        n_sequences: ``B``.
+
+    Returns:
+        ``(T, B, F)``.
+    """
+    n_cells = n_steps * n_sequences
+    if len(positions) < n_cells:
+        padded = features.new_zeros(n_cells, features.shape[1])
+        features = padded.index_copy(0, positions, features)
+    return features.unflatten(0, (n_steps, n_sequences))
 
 
 def _orthogonal(module: nn.Linear | nn.Conv2d, gain: float) -> None:

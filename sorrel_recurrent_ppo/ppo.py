@@ -18,7 +18,7 @@ from sorrel_recurrent_ppo.actions import split_actions
 from sorrel_recurrent_ppo.allocation import keep_freed_memory
 from sorrel_recurrent_ppo.errors import NumericalError
 from sorrel_recurrent_ppo.minibatches import Minibatch, WarmUp, draw_passes
-from sorrel_recurrent_ppo.policy import RecurrentPolicy
+from sorrel_recurrent_ppo.policy import RecurrentPolicy, on_grid
 from sorrel_recurrent_ppo.rollout import RolloutArrays
 from sorrel_recurrent_ppo.settings import PPOSettings
 
@@ -136,10 +136,7 @@ class _Batch:
     inputs: Tensor  # (N, D)
     recurrent_states: Tensor  # (N, S)
     branches: Tensor  # (N, K)
-    old_log_probs: Tensor  # (N,)
-    old_values: Tensor  # (N,)
-    advantages: Tensor  # (N,)
-    returns: Tensor  # (N,)
+    numbers: Tensor  # (4, N): old log-probabilities, old values, advantages, returns
 
 
 class PPOLearner:
@@ -241,20 +238,13 @@ class PPOLearner:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         branches = split_actions(rollout.actions, self.policy.heads.dims)
         device = next(self.policy.parameters()).device
-        arrays = (
-            rollout.inputs,
-            rollout.recurrent_states,
-            branches,
-            rollout.log_probs,
-            rollout.values,
-            advantages,
-            returns,
-        )
+        numbers = np.stack((rollout.log_probs, rollout.values, advantages, returns))
+        arrays = (rollout.inputs, rollout.recurrent_states, branches, numbers)
         return _Batch(*(torch.as_tensor(array, device=device) for array in arrays)), returns
 
     def _starting_rows(self, batch: _Batch, minibatch: Minibatch) -> Tensor:
         """Return the state rows from which sequences start: stored ones, or warmed up."""
-        rows = batch.recurrent_states[minibatch.state_steps]
+        rows = batch.recurrent_states.index_select(0, minibatch.state_steps)
         if minibatch.warm_up is None:
             return rows
         return self._warmed_rows(batch, rows, minibatch.warm_up)
@@ -262,13 +252,11 @@ class PPOLearner:
     @torch.no_grad()
     def _warmed_rows(self, batch: _Batch, rows: Tensor, warm_up: WarmUp) -> Tensor:
         """Run a warm-up's steps from the states stored before them."""
-        core, grid, n_sequences = self.policy.core, warm_up.grid, len(warm_up.lengths)
-        features = self.policy.features(batch.inputs[grid.steps])
-        x = features.new_zeros(grid.n_steps * n_sequences, features.shape[1])
-        x[grid.positions] = features
+        core, grid = self.policy.core, warm_up.grid
+        features = self.policy.features(batch.inputs.index_select(0, grid.steps))
         state = core.state_after(
-            x.unflatten(0, (grid.n_steps, n_sequences)),
-            core.state_from_rows(rows[warm_up.columns]),
+            on_grid(features, grid.positions, grid.n_steps, len(warm_up.lengths)),
+            core.state_from_rows(rows.index_select(0, warm_up.columns)),
             warm_up.lengths,
         )
         return rows.index_copy(0, warm_up.columns, core.rows_from_state(state))
@@ -277,21 +265,20 @@ class PPOLearner:
         """Make one optimizer step; returns the values of ``_MINIBATCH_METRICS``, on the device."""
         settings, steps = self.settings, minibatch.grid.steps
         distribution, values = self.policy.evaluate_sequences(
-            batch.inputs[steps],
+            batch.inputs.index_select(0, steps),
             self.policy.core.state_from_rows(self._starting_rows(batch, minibatch)),
             minibatch.grid.positions,
             minibatch.grid.n_steps,
         )
-        log_prob, entropy = distribution.log_prob_and_entropy(batch.branches[steps])
-        log_ratio = log_prob - batch.old_log_probs[steps]
+        old_log_prob, old_values, advantages, returns = batch.numbers.index_select(1, steps)
+        log_prob, entropy = distribution.log_prob_and_entropy(batch.branches.index_select(0, steps))
+        log_ratio = log_prob - old_log_prob
         ratio = log_ratio.exp()
-        policy_loss = clipped_policy_loss(ratio, batch.advantages[steps], settings.clip_range)
-        critic_loss = value_loss(
-            values, batch.old_values[steps], batch.returns[steps], settings.clip_range_vf
-        )
+        policy_loss = clipped_policy_loss(ratio, advantages, settings.clip_range)
+        critic_loss = value_loss(values, old_values, returns, settings.clip_range_vf)
         entropy_loss = -entropy.mean()
         loss = policy_loss + settings.value_coef * critic_loss + entropy_coef * entropy_loss
-        self.optimizer.zero_grad()
+        self.policy.zero_grad()
         loss.backward()
         grad_norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), settings.max_grad_norm)
         self.optimizer.step()

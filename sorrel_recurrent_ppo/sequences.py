@@ -84,8 +84,9 @@ class SequenceGrid:
     """Sequences side by side on a ``(T, B)`` grid, without its padding.
 
     Attributes:
-        steps: The steps, sequence after sequence, ``(N,)``.
-        positions: Where each stands in the flattened grid, ``(N,)``.
+        steps: The steps, row after row of the grid, ``(N,)``.
+        positions: Where each stands in the flattened grid, ascending, ``(N,)``: without padding
+            ``0, 1, ..., N - 1``.
         n_steps: ``T``, the longest sequence.
     """
 
@@ -101,10 +102,6 @@ def pad_sequences(starts: np.ndarray, lengths: np.ndarray) -> SequenceGrid:
         starts: First step of each sequence, ``(B,)``.
         lengths: Length of each sequence, ``(B,)``.
     """
-    column = np.repeat(np.arange(len(starts)), lengths)
-    row = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return SequenceGrid(
-        steps=np.repeat(starts, lengths) + row,
-        positions=row * len(starts) + column,
-        n_steps=int(lengths.max()),
-    )
+    rows = np.arange(lengths.max())[:, None]
+    real = rows < lengths
+    return SequenceGrid((starts + rows)[real], np.flatnonzero(real), len(rows))

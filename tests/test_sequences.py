@@ -126,14 +126,20 @@ def test_minibatches_are_shuffled_anew_at_every_call():
 
 
 def test_padding_by_eye():
-    # Columns are the sequences 4,5,6 | 0,1 | 9; positions count along the rows of
+    # Columns are the sequences 4,5,6 | 0,1 | 9; steps and positions go along the rows of
     #   4 0 9
     #   5 1 .
     #   6 . .
     grid = pad_sequences(np.array([4, 0, 9]), np.array([3, 2, 1]))
-    assert grid.steps.tolist() == [4, 5, 6, 0, 1, 9]
-    assert grid.positions.tolist() == [0, 3, 6, 1, 4, 2]
+    assert grid.steps.tolist() == [4, 0, 9, 5, 1, 6]
+    assert grid.positions.tolist() == [0, 1, 2, 3, 4, 6]
     assert grid.n_steps == 3
+
+
+def test_without_padding_the_positions_are_all_there_are():
+    grid = pad_sequences(np.array([7, 0, 3]), np.array([2, 2, 2]))
+    assert grid.steps.tolist() == [7, 0, 3, 8, 1, 4]
+    assert grid.positions.tolist() == list(range(6))
 
 
 def test_a_grid_of_single_steps_has_one_row():
