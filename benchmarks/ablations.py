@@ -43,6 +43,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "burn_in": (8, WHOLE_EPISODE),  # the second recomputes every state with the present weights
     "epoch_end": ("terminal",),
     "reward_scaling": (False,),
+    "clip_range": (0.1, 0.3),
     "clip_range_vf": (0.2,),
     "learning_rate": (3e-4, 3e-3),
     "learning_rate_end_factor": (1.0,),
