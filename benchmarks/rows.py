@@ -36,8 +36,9 @@ class Effort:
         rounds: How often everybody is measured.
         turns: Actions of one measurement of acting.
         sb3_batch_sizes: The minibatches that sb3-contrib is tried with.
-        cleanup: Rounds of the cleanup runs, which are short and many since minutes differ; their
-            last epoch, and their rollout length, by which there is one update a measurement.
+        cleanup_rounds: Rounds of the cleanup runs.
+        cleanup_rollout: Agent steps of these runs and of their one update; ``None`` for the
+            packaged rollout.
         rollout_lengths: Those at which the cost of a step is compared.
         growth_epochs: Epochs over which memory is watched.
     """
@@ -45,7 +46,8 @@ class Effort:
     rounds: int
     turns: int
     sb3_batch_sizes: tuple[int, ...]
-    cleanup: Mapping[str, int]
+    cleanup_rounds: int
+    cleanup_rollout: int | None
     rollout_lengths: tuple[int, ...]
     growth_epochs: int
 
@@ -54,7 +56,8 @@ FULL = Effort(
     rounds=5,
     turns=2_000,
     sb3_batch_sizes=SB3_BATCH_SIZES,
-    cleanup={"rounds": 15, "epochs": 1, "rollout_length": 200},
+    cleanup_rounds=7,
+    cleanup_rollout=None,
     rollout_lengths=(1_024, 4_096, 16_384),
     growth_epochs=1_000,
 )
@@ -62,7 +65,8 @@ QUICK = Effort(
     rounds=2,
     turns=500,
     sb3_batch_sizes=SB3_BATCH_SIZES[-2:],
-    cleanup={"rounds": 3, "epochs": 0, "rollout_length": 100},
+    cleanup_rounds=3,
+    cleanup_rollout=100,
     rollout_lengths=(1_024, 16_384),
     growth_epochs=100,
 )
@@ -150,10 +154,9 @@ def grid(effort: Effort) -> Row:
 
 def cleanup(effort: Effort) -> Row:
     """A whole run of Sorrel's cleanup, ten agents with their own models, an update included."""
-    ours = [
-        "model.lstm_ppo.obs_type=flattened",
-        f"model.lstm_ppo.rollout_length={effort.cleanup['rollout_length']}",
-    ]
+    rollout = effort.cleanup_rollout or model_defaults("lstm_ppo")["rollout_length"]
+    ours = ["model.lstm_ppo.obs_type=flattened", f"model.lstm_ppo.rollout_length={rollout}"]
+    n_epochs = -(-rollout // compose_config("cleanup", None, []).experiment.max_turns)
     # What IQN's acting costs hangs on how many of its actions are random.
     epsilon = "model.iqn.parameters.epsilon"
     runs: dict[str, tuple[str | None, list[str]]] = {
@@ -163,10 +166,10 @@ def cleanup(effort: Effort) -> Row:
         "Sorrel's IQN, every action computed": (None, [f"{epsilon}=0.0"]),
     }
     contestants = {
-        name: _epoch_seconds(model, overrides, effort.cleanup["epochs"])
+        name: _epoch_seconds(model, overrides, n_epochs)
         for name, (model, overrides) in runs.items()
     }
-    samples = interleave(contestants, effort.cleanup["rounds"])
+    samples = interleave(contestants, effort.cleanup_rounds)
     return Row(
         "cleanup, whole run",
         [Figure(name, samples[name], "s/epoch", {"config": runs[name][1]}) for name in runs],
@@ -350,12 +353,12 @@ class _LimitMeter:
         return Claim("rate over the limit", ratios, 0.6, "at least")
 
 
-def _epoch_seconds(model: str | None, overrides: list[str], last_epoch: int) -> Callable[[], float]:
+def _epoch_seconds(model: str | None, overrides: list[str], n_epochs: int) -> Callable[[], float]:
     """Return a measurement: seconds of an epoch in Sorrel's own runner."""
     env = build_sorrel_env("cleanup", model, seed=0, overrides=[*overrides, "experiment.epochs=0"])
     _run_quietly(env)  # warm-up
-    env.config.experiment.epochs = last_epoch
-    return lambda: stopwatch(partial(_run_quietly, env)) / (last_epoch + 1)
+    env.config.experiment.epochs = n_epochs - 1  # Sorrel runs epoch 0 up to and with it
+    return lambda: stopwatch(partial(_run_quietly, env)) / n_epochs
 
 
 def _mean_iqn_epsilon() -> float:
