@@ -21,22 +21,7 @@ from sorrel_recurrent_ppo.sequences import (
 )
 from sorrel_recurrent_ppo.settings import PPOSettings
 
-__all__ = ["Minibatch", "StepGrid", "WarmUp", "draw_passes"]
-
-
-@dataclass(frozen=True)
-class StepGrid:
-    """Steps of sequences side by side on a ``(T, B)`` grid, without its padding.
-
-    Attributes:
-        steps: The steps, row after row of the grid, ``(N,)``.
-        positions: Where each stands in the flattened grid, ascending, ``(N,)``.
-        n_steps: ``T``, the longest sequence.
-    """
-
-    steps: Tensor
-    positions: Tensor
-    n_steps: int
+__all__ = ["Minibatch", "WarmUp", "draw_passes"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +36,7 @@ class WarmUp:
 
     columns: Tensor
     lengths: Tensor
-    grid: StepGrid
+    grid: SequenceGrid[Tensor]
 
 
 @dataclass(frozen=True)
@@ -66,7 +51,7 @@ class Minibatch:
     """
 
     state_steps: Tensor
-    grid: StepGrid
+    grid: SequenceGrid[Tensor]
     warm_up: WarmUp | None
 
 
@@ -105,10 +90,10 @@ class _Layout:
     """A minibatch before its indices are on the device."""
 
     state_steps: np.ndarray
-    grid: SequenceGrid
+    grid: SequenceGrid[np.ndarray]
     warm_columns: np.ndarray
     warm_lengths: np.ndarray
-    warm_grid: SequenceGrid | None
+    warm_grid: SequenceGrid[np.ndarray] | None
 
     def indices(self) -> list[np.ndarray]:
         """Return what goes to the device, in the order in which it is taken back."""
@@ -119,11 +104,11 @@ class _Layout:
     def with_indices(self, indices: Iterator[Tensor]) -> Minibatch:
         """Take the indices back, as tensors."""
         state_steps = next(indices)
-        grid = StepGrid(next(indices), next(indices), self.grid.n_steps)
+        grid = SequenceGrid(next(indices), next(indices), self.grid.n_steps)
         if self.warm_grid is None:
             next(indices)
             return Minibatch(state_steps, grid, None)
-        warm_grid = StepGrid(next(indices), next(indices), self.warm_grid.n_steps)
+        warm_grid = SequenceGrid(next(indices), next(indices), self.warm_grid.n_steps)
         lengths = torch.from_numpy(self.warm_lengths)
         return Minibatch(state_steps, grid, WarmUp(next(indices), lengths, warm_grid))
 

@@ -80,8 +80,10 @@ def fill_minibatches(
 
 
 @dataclass(frozen=True)
-class SequenceGrid:
+class SequenceGrid[Indices]:
     """Sequences side by side on a ``(T, B)`` grid, without its padding.
+
+    ``Indices`` is the type of its arrays: numpy's here, a tensor where it is used.
 
     Attributes:
         steps: The steps, row after row of the grid, ``(N,)``.
@@ -90,12 +92,12 @@ class SequenceGrid:
         n_steps: ``T``, the longest sequence.
     """
 
-    steps: np.ndarray
-    positions: np.ndarray
+    steps: Indices
+    positions: Indices
     n_steps: int
 
 
-def pad_sequences(starts: np.ndarray, lengths: np.ndarray) -> SequenceGrid:
+def pad_sequences(starts: np.ndarray, lengths: np.ndarray) -> SequenceGrid[np.ndarray]:
     """Lay sequences side by side, each from the top of its column.
 
     Args:
