@@ -20,11 +20,12 @@ test: ## Run the tests that take seconds.
 test-all: ## Run every test, the slow ones too.
 	@$(PYTEST) -m "slow or not slow" $(ARGS)
 
-lint: ## Check style and format.
+lint: ## Check style, format and the layers of the package.
 	@$(VENV) ruff check $(ARGS)
 	@$(VENV) ruff format --check $(ARGS)
+	@$(VENV) lint-imports
 
-format: ## Mend style and format.
+format: ## Fix style and format.
 	@$(VENV) ruff check --fix $(ARGS)
 	@$(VENV) ruff format $(ARGS)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from sorrel_recurrent_ppo.models import RecurrentPPO
+from sorrel_recurrent_ppo.models.base import RecurrentPPO
 
 __all__ = ["Episode", "build_for", "evaluate", "train"]
 

@@ -17,8 +17,8 @@ from gym_adapter import build_for, evaluate, train
 from gym_envs import ENVIRONMENTS
 from records import Job, Record
 from sorrel_recurrent_ppo.config_files import model_defaults
+from sorrel_recurrent_ppo.learning.schedules import linear
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPO, RecurrentPPOLSTM
-from sorrel_recurrent_ppo.schedules import linear
 
 __all__ = ["OURS", "SB3", "run_in_gym"]
 

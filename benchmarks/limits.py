@@ -179,7 +179,7 @@ def _torch_transposed_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], ob
 
 def _onednn_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
     inputs, matrix = torch.from_numpy(x), torch.from_numpy(weight)
-    return lambda: libraries.product(inputs, matrix)
+    return lambda: libraries.linear(inputs, matrix)
 
 
 def _numpy_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:

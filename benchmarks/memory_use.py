@@ -42,8 +42,8 @@ def _in_new_process(function: Callable[[int], float], n: int) -> float:
 def _resident_bytes_per_step(n_steps: int) -> float:
     use_one_thread()
     observations = FLAT150.observations(100)
-    warm_up = build_model(FLAT150)
-    run_epochs(warm_up, observations, 11)
+    burn_in = build_model(FLAT150)
+    run_epochs(burn_in, observations, 11)
     model = build_model(FLAT150, rollout_length=n_steps)
     before = _resident()
     act(model, observations, n_steps)

@@ -85,10 +85,10 @@ def write_record(path: Path, job: Job, record: Record, defaults: Mapping[str, An
         defaults: The packaged defaults that it was run with, if any.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
+    partial = path.with_suffix(".tmp")
     content = {"job": asdict(job), "defaults": defaults, "record": asdict(record)}
-    unfinished.write_text(json.dumps(content) + "\n")
-    os.replace(unfinished, path)
+    partial.write_text(json.dumps(content) + "\n")
+    os.replace(partial, path)
 
 
 def is_current(path: Path, defaults: Mapping[str, Any] | None) -> bool:

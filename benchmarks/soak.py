@@ -18,7 +18,7 @@ from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments import experiment
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.run_files import RunFiles
 
 SETTINGS = [
     *("environment=treasurehunt", "model=lstm_ppo", "seed=1", "model.lstm_ppo.hidden_size=32"),

@@ -8,12 +8,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo import swap
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.experiments.experiment import resolve_config
-from sorrel_recurrent_ppo.randomness import seed_global_generators
+from sorrel_recurrent_ppo.integration.install import install, uninstall
 from sorrel_recurrent_ppo.registry import load_model_class
+from sorrel_recurrent_ppo.support.randomness import seed_global_generators
 
 __all__ = ["build_sorrel_env", "compose_config"]
 
@@ -47,7 +47,7 @@ def build_sorrel_env(
     """
     config = resolve_config(compose_config(environment, model, [f"seed={seed}", *overrides]))
     # Hydra's plugin may have installed the swap already; without a model Sorrel is to be as it is.
-    (swap.install if model else swap.uninstall)()
+    (install if model else uninstall)()
     seed_global_generators(seed)
     env = build_environment(config)
     # Sorrel's environments reseed torch from the operating system while they build their agents.

@@ -21,7 +21,7 @@ from controls import (
 )
 from records import Job, Record
 from sorrel_envs import build_sorrel_env
-from sorrel_recurrent_ppo.randomness import derive_seed
+from sorrel_recurrent_ppo.support.randomness import derive_seed
 
 __all__ = ["CONTESTANTS", "SorrelContestant", "run_in_sorrel"]
 

@@ -13,9 +13,11 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from sorrel_recurrent_ppo import inference, models, ppo
-from sorrel_recurrent_ppo.heads import BranchedCategorical
-from sorrel_recurrent_ppo.models import RecurrentPPO
+from sorrel_recurrent_ppo.learning import ppo
+from sorrel_recurrent_ppo.models import base as models
+from sorrel_recurrent_ppo.models.base import RecurrentPPO
+from sorrel_recurrent_ppo.policy import acting
+from sorrel_recurrent_ppo.policy.heads import BranchedCategorical
 from workloads import act
 
 __all__ = ["stages_of_rollouts"]
@@ -93,7 +95,7 @@ def stages_of_rollouts(
 
 def _acting_places(model: RecurrentPPO) -> list[Place]:
     return [
-        (inference.PolicyStep, "__call__", "encode, recurrent, heads"),
+        (acting.PolicyStep, "__call__", "encode, recurrent, heads"),
         (models, "sample_branches", "sampling"),
         (models, "read_observation", "reading the observation"),
         (model.memory, "add", "storing"),

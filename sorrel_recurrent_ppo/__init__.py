@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+    from sorrel_recurrent_ppo.integration.install import install, uninstall
+    from sorrel_recurrent_ppo.learning.settings import PPOSettings
     from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPO, RecurrentPPOLSTM
     from sorrel_recurrent_ppo.registry import (
         available_models,
@@ -18,26 +20,23 @@ if TYPE_CHECKING:
         is_ppo_model,
         register_model,
     )
-    from sorrel_recurrent_ppo.replacement import replace_agent
-    from sorrel_recurrent_ppo.selection import select_agents
-    from sorrel_recurrent_ppo.settings import PPOSettings
-    from sorrel_recurrent_ppo.swap import install, uninstall
+    from sorrel_recurrent_ppo.replacement import replace_agent, select_agents
 
 _HOMES = {
     "CheckpointError": "errors",
     "ConfigError": "errors",
     "DualHeadRecurrentPPO": "models",
-    "PPOSettings": "settings",
+    "PPOSettings": "learning.settings",
     "RecurrentPPO": "models",
     "RecurrentPPOLSTM": "models",
     "available_models": "registry",
     "build_model": "registry",
-    "install": "swap",
+    "install": "integration.install",
     "is_ppo_model": "registry",
     "register_model": "registry",
     "replace_agent": "replacement",
-    "select_agents": "selection",
-    "uninstall": "swap",
+    "select_agents": "replacement",
+    "uninstall": "integration.install",
 }
 
 __all__ = [

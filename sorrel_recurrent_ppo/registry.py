@@ -12,16 +12,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 from sorrel_recurrent_ppo.config_files import config_dir, model_defaults
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
-from sorrel_recurrent_ppo.settings import PPOSettings
+from sorrel_recurrent_ppo.learning.settings import PPOSettings
 
 if TYPE_CHECKING:
     from sorrel.action.action_spec import ActionSpec
     from sorrel.models import BaseModel
     from sorrel.observation.observation_spec import ObservationSpec
+
+    from sorrel_recurrent_ppo.models import RecurrentPPO
 
 __all__ = [
     "available_models",
@@ -134,10 +136,16 @@ def find_name(cls: type) -> str | None:
     return None
 
 
+@overload
+def is_ppo_model(  # pyright: ignore[reportOverlappingOverload] - a class is an object, too
+    model_or_class: type,
+) -> TypeGuard[type[RecurrentPPO]]: ...
+@overload
+def is_ppo_model(model_or_class: object) -> TypeGuard[RecurrentPPO]: ...
 def is_ppo_model(model_or_class: object) -> bool:
-    """Say whether a model, or a model class, is a recurrent PPO of this package."""
-    models = sys.modules.get("sorrel_recurrent_ppo.models")
-    if models is None:  # then nothing can be an instance, and there is no need to import torch
+    """Return whether a model, or a model class, is a recurrent PPO of this package."""
+    models = sys.modules.get("sorrel_recurrent_ppo.models.base")
+    if models is None:  # nothing can be an instance yet, so PyTorch need not be imported
         return False
     cls = model_or_class if isinstance(model_or_class, type) else type(model_or_class)
     return issubclass(cls, models.RecurrentPPO)
@@ -207,7 +215,7 @@ def build_model(
         action_space = _from_spec(action_spec, "n_actions", "action_spec or action_space")
     arguments = packaged_defaults(name) | parameters
     if is_ppo_model(cls) and observation_spec is not None and arguments.get("obs_dim") is None:
-        from sorrel_recurrent_ppo.observations import picture_shape
+        from sorrel_recurrent_ppo.policy.observations import picture_shape
 
         arguments["obs_dim"] = picture_shape(observation_spec)
     seed = arguments.pop("seed", None)
@@ -243,7 +251,7 @@ def _construct(
 ) -> BaseModel:
     import torch
 
-    from sorrel_recurrent_ppo.randomness import fresh_seed, untouched_random_state
+    from sorrel_recurrent_ppo.support.randomness import fresh_seed, untouched_random_state
 
     seed = fresh_seed() if seed is None else seed
     with untouched_random_state():

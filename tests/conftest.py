@@ -6,8 +6,8 @@ import hypothesis
 import pytest
 import torch
 
-from sorrel_recurrent_ppo import swap
-from sorrel_recurrent_ppo.randomness import seed_global_generators, untouched_random_state
+from sorrel_recurrent_ppo.integration.install import uninstall
+from sorrel_recurrent_ppo.support.randomness import seed_global_generators, untouched_random_state
 
 
 def pytest_configure() -> None:
@@ -20,9 +20,9 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_installed() -> Iterator[None]:
     """Start every test without the swap, which an earlier one's Hydra may have installed."""
-    swap.uninstall()
+    uninstall()
     yield
-    swap.uninstall()
+    uninstall()
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import logging
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from sorrel_recurrent_ppo.auto_install import install_with_sorrel
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.integration.auto_install import install_with_sorrel
 
 
 class SorrelRecurrentPPOSearchPath(SearchPathPlugin):

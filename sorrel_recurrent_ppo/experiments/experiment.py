@@ -10,27 +10,30 @@ from rich.console import Console
 from sorrel.environment import Environment
 from sorrel.utils.logging import TensorboardLogger
 
-from sorrel_recurrent_ppo import swap
-from sorrel_recurrent_ppo.checks import check_flag, check_integer
 from sorrel_recurrent_ppo.errors import ConfigError, NumericalError, did_you_mean
 from sorrel_recurrent_ppo.experiments.environments import build_environment
-from sorrel_recurrent_ppo.experiments.fast_forward import passing_over
 from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
 from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requests
-from sorrel_recurrent_ppo.experiments.plotting import plot_learning_curve
-from sorrel_recurrent_ppo.experiments.progress import progress_sinks
+from sorrel_recurrent_ppo.experiments.logging.plotting import plot_learning_curve
+from sorrel_recurrent_ppo.experiments.logging.progress import progress_sinks
+from sorrel_recurrent_ppo.experiments.logging.run_logging import (
+    CsvSink,
+    RunLogger,
+    Sink,
+    TensorboardSink,
+)
+from sorrel_recurrent_ppo.experiments.logging.wandb_logging import wandb_sinks
+from sorrel_recurrent_ppo.experiments.parallel_training import training_threads
 from sorrel_recurrent_ppo.experiments.provenance import note_session
-from sorrel_recurrent_ppo.experiments.recorded_states import RecordedStates
-from sorrel_recurrent_ppo.experiments.resumed_config import resume_command
-from sorrel_recurrent_ppo.experiments.run_checkpoints import RunCheckpoints
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
-from sorrel_recurrent_ppo.experiments.run_logging import CsvSink, RunLogger, Sink, TensorboardSink
-from sorrel_recurrent_ppo.experiments.run_state import (
+from sorrel_recurrent_ppo.experiments.resume.fast_forward import skipping_epochs
+from sorrel_recurrent_ppo.experiments.resume.resumed_config import resume_command
+from sorrel_recurrent_ppo.experiments.resume.run_checkpoints import RunCheckpoints
+from sorrel_recurrent_ppo.experiments.resume.run_state import (
     check_number_of_agents,
     next_epoch,
-    put_back_run_state,
     read_run_state,
     restore_replacements,
+    restore_run_state,
 )
 from sorrel_recurrent_ppo.experiments.run_summary import (
     RunSummary,
@@ -40,13 +43,15 @@ from sorrel_recurrent_ppo.experiments.run_summary import (
     summarise,
 )
 from sorrel_recurrent_ppo.experiments.state_recording import StateSink
-from sorrel_recurrent_ppo.experiments.wandb_logging import wandb_sinks
-from sorrel_recurrent_ppo.population import Population, population_of
-from sorrel_recurrent_ppo.randomness import fresh_seed, seed_global_generators
+from sorrel_recurrent_ppo.integration.install import install
+from sorrel_recurrent_ppo.population.members import Population, population_of
+from sorrel_recurrent_ppo.recording.agent_view import animate_agent_view
+from sorrel_recurrent_ppo.recording.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.registry import available_models
-from sorrel_recurrent_ppo.reports.agent_view import animate_agent_view
-from sorrel_recurrent_ppo.side_by_side import training_threads
-from sorrel_recurrent_ppo.whole_files import written_whole
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.atomic_files import atomic_write
+from sorrel_recurrent_ppo.support.checks import check_flag, check_integer
+from sorrel_recurrent_ppo.support.randomness import fresh_seed, seed_global_generators
 
 __all__ = [
     "build_seeded",
@@ -103,7 +108,7 @@ def run_experiment(
     if state is not None and _is_complete(config, state, files):
         return summarise(state["logger"])
     files.directory.mkdir(parents=True, exist_ok=True)
-    files.remove_unfinished()
+    files.remove_partial_files()
     if state is None:
         _save_config(config, files)
     env = build_seeded(config)
@@ -121,8 +126,8 @@ def run_experiment(
 
 
 def _save_config(config: DictConfig, files: RunFiles) -> None:
-    with written_whole(files.config) as unfinished:
-        OmegaConf.save(config, unfinished)
+    with atomic_write(files.config) as partial:
+        OmegaConf.save(config, partial)
 
 
 def _is_complete(config: DictConfig, state: dict[str, Any], files: RunFiles) -> bool:
@@ -190,7 +195,7 @@ def build_seeded(config: DictConfig) -> Environment:
     Raises:
         ConfigError: As `build_environment`, or the models' settings are at fault.
     """
-    swap.install()
+    install()
     seed_global_generators(config.seed)
     env = build_environment(config)
     # Sorrel's environments reseed torch from the operating system while they build their agents.
@@ -222,15 +227,15 @@ def _run(
     )
     population.epoch_end_callbacks.append(checkpoints)
 
-    def put_back() -> None:
+    def restore() -> None:
         assert state is not None
-        put_back_run_state(env, population, logger, state)
+        restore_run_state(env, population, logger, state)
         _save_config(env.config, files)  # not before the state is known to fit
 
     try:
         if animate:  # Sorrel would say on the terminal that it makes the folder
             files.gifs.mkdir(parents=True, exist_ok=True)
-        with passing_over(env, first_epoch, put_back):
+        with skipping_epochs(env, first_epoch, restore):
             env.run_experiment(animate=animate, logger=logger, output_dir=files.sorrel)
     except NumericalError as error:
         raise save_before_fault(error, env, population, files) from error
@@ -269,7 +274,7 @@ def _logger(
     ]
     turn_logger = tensorboard if env.config.log_turns else None
     logger = RunLogger(env, population, sinks, turn_logger=turn_logger)
-    logger.pass_over(first_epoch)
+    logger.skip_until(first_epoch)
     return logger
 
 

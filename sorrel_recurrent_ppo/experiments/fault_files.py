@@ -5,9 +5,9 @@ from __future__ import annotations
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import CheckpointError, NumericalError
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
-from sorrel_recurrent_ppo.models import RecurrentPPO
-from sorrel_recurrent_ppo.population import Population
+from sorrel_recurrent_ppo.models.base import RecurrentPPO
+from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.run_files import RunFiles
 
 __all__ = ["save_before_fault"]
 

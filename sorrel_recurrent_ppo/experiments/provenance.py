@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
-from sorrel_recurrent_ppo.population import Population
-from sorrel_recurrent_ppo.whole_files import written_whole
+from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 
 __all__ = ["current_versions", "note_session"]
 
@@ -70,8 +70,8 @@ def note_session(
     elif first_epoch:
         _warn_of_differences(content["sessions"][-1]["versions"], session["versions"])
     content["sessions"].append(session)
-    with written_whole(files.provenance) as unfinished:
-        OmegaConf.save(OmegaConf.create(content), unfinished)
+    with atomic_write(files.provenance) as partial:
+        OmegaConf.save(OmegaConf.create(content), partial)
 
 
 def _read(files: RunFiles) -> dict[str, Any] | None:

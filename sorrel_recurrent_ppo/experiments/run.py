@@ -16,16 +16,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
-from sorrel_recurrent_ppo.experiments.console_log import warnings_only
 from sorrel_recurrent_ppo.experiments.interruption import INTERRUPTED, RunStopped
-from sorrel_recurrent_ppo.experiments.resumed_config import (
+from sorrel_recurrent_ppo.experiments.logging.console_log import warnings_only
+from sorrel_recurrent_ppo.experiments.resume.resumed_config import (
     command_of,
     continued_config,
     hydra_arguments,
     resume_command,
 )
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
-from sorrel_recurrent_ppo.experiments.sweep_jobs import failing_alone
+from sorrel_recurrent_ppo.experiments.sweep_jobs import isolate_job_failures
+from sorrel_recurrent_ppo.run_files import RunFiles
 
 __all__ = ["main", "run_job"]
 
@@ -42,7 +42,7 @@ def main() -> None:
     application(run_job)()
 
 
-@failing_alone
+@isolate_job_failures
 def run_job(config: DictConfig) -> float:
     """Run one job of the application.
 

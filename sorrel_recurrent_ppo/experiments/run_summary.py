@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
-from sorrel_recurrent_ppo.population import Population
+from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.run_files import RunFiles
 
 __all__ = ["RunSummary", "last_tenth_mean", "log_end", "log_start", "model_names", "summarise"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +11,12 @@ import torch
 from sorrel.agents import Agent
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.experiments.recorded_states import (
+from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord
+from sorrel_recurrent_ppo.learning.rollout import PendingStep, Rollout
+from sorrel_recurrent_ppo.models.base import RecurrentPPO
+from sorrel_recurrent_ppo.policy.observations import picture_shape
+from sorrel_recurrent_ppo.population.members import Member, Population
+from sorrel_recurrent_ppo.recording.recorded_states import (
     CELL_STATES,
     PER_STEP,
     RecordedStates,
@@ -20,12 +24,8 @@ from sorrel_recurrent_ppo.experiments.recorded_states import (
     load_states,
     save_states,
 )
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
-from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord
-from sorrel_recurrent_ppo.models import RecurrentPPO
-from sorrel_recurrent_ppo.observations import picture_shape
-from sorrel_recurrent_ppo.population import Member, Population
-from sorrel_recurrent_ppo.rollout import PendingStep, Rollout
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.instance_overrides import override, remove_override
 
 __all__ = ["StateSink", "subject_of"]
 
@@ -60,21 +60,18 @@ class _Recording:
         self.member, self.model = member, model
         self._rollout = model.memory
         self._steps: list[_Step] = []
-        # Not a bound method: a copy of the environment would record into this object.
-        vars(self._rollout)["add"] = functools.partial(
-            _add_and_note, env, self._rollout, self._steps
-        )
+        override(self._rollout, "add", _add_and_note, env, self._steps)
 
     def stop(self) -> None:
         """Give the rollout its own ``add`` back."""
-        vars(self._rollout).pop("add", None)
+        remove_override(self._rollout, "add")
 
     def arrays(self, epoch: int) -> dict[str, np.ndarray]:
         """Return the steps so far as the arrays of `PER_STEP`."""
         steps = [noted.step for noted in self._steps]
         n, core = len(steps), self.model.policy.core
         rows = np.array([_row_after(step) for step in steps], np.float32)
-        state = core.state_from_rows(torch.from_numpy(rows.reshape(n, core.state_size)))
+        state = core.state_from_flat(torch.from_numpy(rows.reshape(n, core.state_size)))
         hidden, *cell = (part[0].numpy() for part in _parts(state))
         columns = (
             np.full(n, epoch, np.int64),
@@ -108,7 +105,7 @@ def _row_after(step: PendingStep) -> np.ndarray:
 
 
 def _add_and_note(
-    env: Environment, rollout: Rollout, noted: list[_Step], *args: Any, **kwargs: Any
+    rollout: Rollout, env: Environment, noted: list[_Step], *args: Any, **kwargs: Any
 ) -> None:
     """Stand for ``Rollout.add(obs, action, reward, done, ...)`` and note the completed step."""
     step = rollout.pending

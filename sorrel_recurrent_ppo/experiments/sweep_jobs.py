@@ -11,12 +11,12 @@ from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-__all__ = ["failing_alone"]
+__all__ = ["isolate_job_failures"]
 
 log = logging.getLogger(__name__)
 
 
-def failing_alone(job: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
+def isolate_job_failures(job: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
     """Let a job of a sweep fail without the others.
 
     Hydra's launchers carry what a job raises back to the process that started the sweep. Many

@@ -1,1 +1,4 @@
-"""Looking at runs afterwards: what ``compare``, ``evaluate`` and ``inspect`` do."""
+"""Reading finished runs: ``compare``, ``evaluate`` and ``inspect``.
+
+May import everything but ``cli``.
+"""

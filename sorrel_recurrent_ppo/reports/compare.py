@@ -9,13 +9,6 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from sorrel_recurrent_ppo.command_settings import (
-    CommandHelp,
-    parse_arguments,
-    setting,
-    wants_help,
-)
-from sorrel_recurrent_ppo.csv_table import write_table
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.reports.comparison import RunGroup, find_differences, group_runs
 from sorrel_recurrent_ppo.reports.comparison_plot import PlottedGroup, plot_comparison
@@ -28,7 +21,14 @@ from sorrel_recurrent_ppo.reports.run_scores import (
     score_run,
 )
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun, find_runs
-from sorrel_recurrent_ppo.reports.seed_statistics import Estimate, interquartile_mean
+from sorrel_recurrent_ppo.support.command_settings import (
+    CommandHelp,
+    parse_arguments,
+    setting,
+    wants_help,
+)
+from sorrel_recurrent_ppo.support.csv_table import write_table
+from sorrel_recurrent_ppo.support.statistics import Estimate, interquartile_mean
 
 __all__ = ["CompareSettings", "Comparison", "compare_runs", "main"]
 

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sorrel_recurrent_ppo.experiments.plotting import smooth, smoothing_window
-from sorrel_recurrent_ppo.reports.seed_statistics import Estimate, interquartile_mean
-from sorrel_recurrent_ppo.whole_files import written_whole
+from sorrel_recurrent_ppo.experiments.logging.plotting import smooth, smoothing_window
+from sorrel_recurrent_ppo.support.atomic_files import atomic_write
+from sorrel_recurrent_ppo.support.statistics import Estimate, interquartile_mean
 
 __all__ = ["PlottedGroup", "plot_comparison"]
 
@@ -68,8 +68,8 @@ def plot_comparison(path: Path, groups: Sequence[PlottedGroup], *, metric: str, 
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{title}: interquartile mean over seeds, 95 % bootstrap interval")
-    with written_whole(path) as unfinished:
-        figure.savefig(unfinished, dpi=120, format="png")
+    with atomic_write(path) as partial:
+        figure.savefig(partial, dpi=120, format="png")
 
 
 def _draw_curve(axes: Axes, group: PlottedGroup, color: object) -> None:

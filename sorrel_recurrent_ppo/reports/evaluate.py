@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
-from sorrel_recurrent_ppo.checks import check_choice, check_integer
-from sorrel_recurrent_ppo.command_settings import (
+from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.reports.report_console import report_console
+from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
+from sorrel_recurrent_ppo.support.atomic_files import atomic_write
+from sorrel_recurrent_ppo.support.checks import check_choice, check_integer
+from sorrel_recurrent_ppo.support.command_settings import (
     CommandHelp,
     parse_run_and_settings,
     setting,
     wants_help,
 )
-from sorrel_recurrent_ppo.csv_table import write_table
-from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.reports.report_console import report_console
-from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
-from sorrel_recurrent_ppo.whole_files import written_whole
+from sorrel_recurrent_ppo.support.csv_table import write_table
 
 if TYPE_CHECKING:
     from sorrel_recurrent_ppo.reports.evaluation import EvaluatedEpoch
@@ -122,9 +122,9 @@ def evaluate_run(run: SavedRun, settings: EvaluateSettings, gifs: Path) -> Evalu
     """
     modes = _checked_modes(settings)
     # Imports PyTorch and Sorrel, which --help and a mistake in the settings do without.
-    from sorrel_recurrent_ppo.randomness import untouched_random_state
     from sorrel_recurrent_ppo.reports.evaluation import evaluation_seeds, play
     from sorrel_recurrent_ppo.reports.saved_agents import choose_agents
+    from sorrel_recurrent_ppo.support.randomness import untouched_random_state
 
     agents = choose_agents(run, settings.agents)
     trained_with = [source.config.get("seed") for source in (run, *(a.run for a in agents))]
@@ -212,8 +212,8 @@ def _write_files(evaluation: Evaluation, settings: EvaluateSettings, output: Pat
         "summary": summary,
         "epochs": [asdict(epoch) for epoch in evaluation.epochs],
     }
-    with written_whole(output / "evaluation.json") as unfinished:
-        unfinished.write_text(json.dumps(whole, indent=2) + "\n")
+    with atomic_write(output / "evaluation.json") as partial:
+        partial.write_text(json.dumps(whole, indent=2) + "\n")
 
 
 def _write_epochs(evaluation: Evaluation, path: Path) -> None:

@@ -15,13 +15,14 @@ from sorrel.models import BaseModel
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.experiments.experiment import build_seeded
-from sorrel_recurrent_ppo.experiments.run_logging import EpochRecord, RunLogger
-from sorrel_recurrent_ppo.population import Population, population_of
-from sorrel_recurrent_ppo.randomness import derive_seed, seed_global_generators
+from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord, RunLogger
+from sorrel_recurrent_ppo.experiments.parallel_training import training_threads
+from sorrel_recurrent_ppo.population.members import Population, population_of
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.reports.saved_agents import SavedAgent, seat_agent
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
-from sorrel_recurrent_ppo.side_by_side import training_threads
+from sorrel_recurrent_ppo.support.instance_overrides import override
+from sorrel_recurrent_ppo.support.randomness import derive_seed, seed_global_generators
 
 __all__ = ["DETERMINISTIC", "SAMPLED", "EvaluatedEpoch", "evaluation_seeds", "play"]
 
@@ -136,15 +137,15 @@ def _without_training(config: DictConfig, seed: int, max_turns: int | None) -> D
 def _set_mode(model: BaseModel, epsilon: float, mode: str) -> None:
     """Let a model act in the given mode and learn nothing."""
     if is_ppo_model(model):
-        model.deterministic = mode == DETERMINISTIC  # pyright: ignore[reportAttributeAccessIssue]
+        model.deterministic = mode == DETERMINISTIC
     else:
         model.epsilon = 0.0 if mode == DETERMINISTIC else epsilon  # Sorrel's runner lets it decay
-    if hasattr(model, "eval"):
-        model.eval()  # pyright: ignore[reportAttributeAccessIssue]
-    vars(model)["train_step"] = _no_train_step  # Sorrel's models train in evaluation too
+    if (stop_training := getattr(model, "eval", None)) is not None:
+        stop_training()
+    override(model, "train_step", _skip_train_step)  # Sorrel's models train in evaluation too
 
 
-def _no_train_step() -> np.ndarray:
+def _skip_train_step(model: BaseModel) -> np.ndarray:
     return np.array(0.0)
 
 
@@ -168,7 +169,7 @@ def _play_epoch(
     seed_global_generators(seed)
     for index, agent in enumerate(env.agents):
         if is_ppo_model(agent.model):
-            agent.model.reseed(derive_seed(seed, index))  # pyright: ignore[reportAttributeAccessIssue]
+            agent.model.reseed(derive_seed(seed, index))
     last = _LastRecord()
     logger = RunLogger(env, population, sinks=[last])
     # Some environments save their agents where the GIFs go: neither is to be in a run's directory.

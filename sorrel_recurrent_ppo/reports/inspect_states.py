@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sorrel_recurrent_ppo.checks import check_choice
-from sorrel_recurrent_ppo.command_settings import (
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.checks import check_choice
+from sorrel_recurrent_ppo.support.command_settings import (
     CommandHelp,
     parse_run_and_settings,
     setting,
     wants_help,
 )
-from sorrel_recurrent_ppo.csv_table import read_columns
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.support.csv_table import read_columns
 
 __all__ = ["inspect_run", "main"]
 
@@ -93,9 +93,9 @@ def inspect_run(
         ConfigError: There is no such run, agent, epoch, colour or state, or nothing was recorded.
     """
     # Matplotlib takes its time, which --help does without.
-    from sorrel_recurrent_ppo.experiments.recorded_states import load_states
-    from sorrel_recurrent_ppo.reports.agent_view import animate_agent_view
-    from sorrel_recurrent_ppo.reports.state_plots import (
+    from sorrel_recurrent_ppo.recording.agent_view import animate_agent_view
+    from sorrel_recurrent_ppo.recording.recorded_states import load_states
+    from sorrel_recurrent_ppo.recording.state_plots import (
         COLOURS,
         plot_components,
         plot_hidden_states,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
-from sorrel_recurrent_ppo.experiments.plotting import smooth, smoothing_window
+from sorrel_recurrent_ppo.experiments.logging.plotting import smooth, smoothing_window
 from sorrel_recurrent_ppo.experiments.run_summary import last_tenth_mean
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun, read_metrics
 

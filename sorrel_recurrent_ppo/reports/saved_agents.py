@@ -12,13 +12,13 @@ from typing import Any
 from omegaconf import OmegaConf
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.checkpoint import read_checkpoint
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, did_you_mean
-from sorrel_recurrent_ppo.model_choice import section_of
-from sorrel_recurrent_ppo.newcomers import Newcomer, build_newcomer
-from sorrel_recurrent_ppo.observations import picture_shape
-from sorrel_recurrent_ppo.population import Population, agent_label
+from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint
+from sorrel_recurrent_ppo.policy.observations import picture_shape
+from sorrel_recurrent_ppo.population.members import Population, agent_label
+from sorrel_recurrent_ppo.population.model_choice import model_section
 from sorrel_recurrent_ppo.registry import is_ppo_model, load_model_class, packaged_defaults
+from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, build_newcomer
 from sorrel_recurrent_ppo.reports.saved_runs import LastAgent, SavedRun
 
 __all__ = ["SavedAgent", "choose_agents", "seat_agent"]
@@ -174,8 +174,7 @@ def _settings_in(env: Environment, index: int, saved: SavedAgent) -> dict[str, A
 def _settings_of(saved: SavedAgent) -> dict[str, Any]:
     """Return the parameters of a model of Sorrel's, whose file holds weights alone."""
     name = saved.agent.model_name
-    defaults = packaged_defaults(name)
-    return {**defaults, **section_of(saved.run.config, name, defaults)}
+    return {**packaged_defaults(name), **model_section(saved.run.config, name)}
 
 
 def _final_epsilon(saved: SavedAgent, parameters: Mapping[str, Any]) -> float:

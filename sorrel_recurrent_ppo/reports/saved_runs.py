@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.experiments.run_files import RunFiles
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
 
 __all__ = ["LastAgent", "SavedRun", "find_runs", "read_metrics"]
 

@@ -1,0 +1,154 @@
+"""The live view of a run on the terminal: its progress, and how its agents fare."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from sorrel_recurrent_ppo.experiments.logging.pace import Pace
+from sorrel_recurrent_ppo.experiments.logging.run_logging import AgentRecord, EpochRecord
+
+__all__ = ["LiveView"]
+
+MAX_AGENTS = 8  # with more, the best, the worst and the mean are shown
+RECENT_EPOCHS = 10
+NOT_YET = "-"
+
+
+class _Row(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        label: Whom it is about.
+        model: Their model's name.
+        reward: Of the latest epoch.
+        recent: The mean reward of the last epochs.
+        diagnostics: Of the model's latest update, where it reports any.
+    """
+
+    label: str
+    model: str
+    reward: float
+    recent: float
+    diagnostics: Mapping[str, float]
+
+
+class LiveView:
+    """Shows itself from the moment it is made until it is closed, and then stays as it stands.
+
+    What is printed or logged meanwhile appears above it.
+
+    Args:
+        console: The terminal.
+        last_epoch: The number of the run's last epoch; they are counted from 0.
+    """
+
+    def __init__(self, console: Console, last_epoch: int) -> None:
+        self._last_epoch = last_epoch
+        self._pace = Pace(last_epoch)
+        self._record: EpochRecord | None = None
+        self._recent: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT_EPOCHS))
+        # The view is longer than a line: a terminal too low for it shows its head.
+        self._live = Live(
+            self.__rich__(), console=console, refresh_per_second=4, vertical_overflow="ellipsis"
+        )
+        self._live.start(refresh=True)
+
+    def write(self, record: EpochRecord) -> None:
+        """Show an epoch."""
+        self._record = record
+        self._pace.add(record)
+        for agent in record.agents:
+            self._recent[agent.name].append(agent.reward)
+        self._live.update(self.__rich__())
+
+    def close(self) -> None:
+        """Leave the latest state on the terminal, and the cursor below it."""
+        self._live.stop()
+
+    def __rich__(self) -> RenderableType:
+        """Return what is shown now."""
+        if self._record is None:
+            return self._progress()
+        return Group(self._progress(), self._table(self._record))
+
+    def _progress(self) -> Table:
+        record, last = self._record, self._last_epoch
+        line = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        line.add_column(no_wrap=True)
+        line.add_column(ratio=1)
+        for _ in range(3):
+            line.add_column(no_wrap=True, justify="right")
+        epoch = NOT_YET if record is None else str(record.epoch)
+        done = 0 if record is None else record.epoch + 1
+        left = self._pace.time_left
+        line.add_row(
+            f"epoch {epoch}/{last}",
+            ProgressBar(total=last + 1, completed=done),
+            f"{100 * done / (last + 1):.0f}%",
+            f"ETA {left if left is not None else NOT_YET}",
+            f"{self._pace.fps:,.0f} steps/s",
+        )
+        return line
+
+    def _table(self, record: EpochRecord) -> Table:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        table.add_column("agent", no_wrap=True)
+        table.add_column("model", no_wrap=True)
+        for name in ("reward", f"last {RECENT_EPOCHS}", "loss", "KL", "entropy"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in self._rows(record):
+            table.add_row(
+                row.label,
+                row.model,
+                f"{row.reward:.1f}",
+                f"{row.recent:.1f}",
+                _number(row.diagnostics.get("train/loss"), ".4f"),
+                _number(row.diagnostics.get("train/approx_kl"), ".4f"),
+                _number(_negative(row.diagnostics.get("train/entropy_loss")), ".3f"),
+            )
+        return table
+
+    def _rows(self, record: EpochRecord) -> list[_Row]:
+        rows = [self._row(agent, agent.name) for agent in record.agents]
+        mean = _Row(
+            label=f"mean of {len(rows)}",
+            model=_common([row.model for row in rows]),
+            reward=float(np.mean([row.reward for row in rows])),
+            recent=float(np.mean([row.recent for row in rows])),
+            diagnostics=record.values,
+        )
+        if len(rows) == 1:
+            return rows
+        if len(rows) <= MAX_AGENTS:
+            return [*rows, mean]
+        ordered = sorted(rows, key=lambda row: row.recent)
+        best, worst = ordered[-1], ordered[0]
+        return [
+            best._replace(label=f"best: {best.label}"),
+            mean,
+            worst._replace(label=f"worst: {worst.label}"),
+        ]
+
+    def _row(self, agent: AgentRecord, label: str) -> _Row:
+        recent = float(np.mean(self._recent[agent.name]))
+        return _Row(label, agent.model, agent.reward, recent, agent.diagnostics)
+
+
+def _common(models: Sequence[str]) -> str:
+    return models[0] if len(set(models)) == 1 else "several"
+
+
+def _number(value: float | None, form: str) -> str:
+    return NOT_YET if value is None else format(value, form)
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value

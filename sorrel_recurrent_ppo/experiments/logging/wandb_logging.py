@@ -1,0 +1,119 @@
+"""Logging a run to Weights & Biases, where it is installed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord, Sink, scalars
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.randomness import untouched_random_state
+
+__all__ = ["WandbSink", "wandb_sinks"]
+
+LOGGERS = ("files", "wandb")
+MODES = ("online", "offline", "disabled")
+
+
+def wandb_sinks(config: DictConfig, files: RunFiles) -> list[Sink]:
+    """Return the sink that ``logger=wandb`` asks for, or none.
+
+    Args:
+        config: The run's resolved config, of which ``logger`` is read; it is sent along.
+        files: The run's files.
+
+    Raises:
+        ConfigError: The logger or its mode is unknown, wandb is not installed, or refuses.
+    """
+    kind = OmegaConf.select(config, "logger.type", default="files")
+    if kind not in LOGGERS:
+        raise ConfigError(
+            f"there is no logger.type={kind}.{did_you_mean(kind, LOGGERS)} "
+            f"Available: {', '.join(LOGGERS)}"
+        )
+    return [WandbSink(config, files)] if kind == "wandb" else []
+
+
+class WandbSink:
+    """Logs what TensorBoard shows, under the same names, with ``epoch`` as the horizontal axis.
+
+    A run that is resumed goes on in the same run of wandb's.
+
+    Args:
+        config: The run's resolved config.
+        files: The run's files; wandb's own go to the run's directory too.
+
+    Raises:
+        ConfigError: wandb is not installed, or refuses to begin.
+    """
+
+    def __init__(self, config: DictConfig, files: RunFiles) -> None:
+        settings = config.logger
+        if settings.mode not in MODES:
+            raise ConfigError(
+                f"there is no logger.mode={settings.mode}.{did_you_mean(settings.mode, MODES)} "
+                f"Available: {', '.join(MODES)}"
+            )
+        wandb = _imported()
+        try:
+            with untouched_random_state():
+                self._run = wandb.init(
+                    project=settings.project,
+                    entity=settings.entity,
+                    name=settings.name or _name(config),
+                    group=settings.group,
+                    tags=list(settings.tags),
+                    mode=settings.mode,
+                    dir=str(files.directory),
+                    config=OmegaConf.to_container(config, resolve=True),
+                    id=_earlier_id(files),
+                    resume="allow",
+                    # Its capture of the terminal would garble the live view.
+                    settings=wandb.Settings(console="off"),
+                )
+        except wandb.errors.Error as error:
+            raise ConfigError(
+                f"logger=wandb: {error} (logger.mode=offline needs no account)"
+            ) from error
+        files.wandb_id.write_text(self._run.id)
+        # Not wandb's own step, which cannot go back to epochs that a resumed run repeats.
+        self._run.define_metric("*", step_metric="epoch")
+
+    def write(self, record: EpochRecord) -> None:
+        """Log an epoch."""
+        of_the_run = {
+            "epoch": record.epoch,
+            "loss": record.loss,
+            "score": record.reward,
+            "epsilon": record.epsilon,
+        }
+        self._run.log({**scalars(record), **of_the_run})
+
+    def close(self) -> None:
+        """Let wandb finish what it still has to send."""
+        self._run.finish()
+
+
+def _imported() -> Any:
+    try:
+        return importlib.import_module("wandb")
+    except ModuleNotFoundError as error:
+        if error.name != "wandb":
+            raise
+        raise ConfigError(
+            "logger=wandb, but wandb is not installed. Install it with pip install wandb"
+        ) from error
+
+
+def _name(config: DictConfig) -> str:
+    models = OmegaConf.to_container(OmegaConf.create([config.model.type]))
+    assert isinstance(models, list)
+    names = models[0] if isinstance(models[0], list) else models
+    return f"{config.environment.name} {'+'.join(dict.fromkeys(names))} seed {config.seed}"
+
+
+def _earlier_id(files: RunFiles) -> str | None:
+    return files.wandb_id.read_text().strip() if files.wandb_id.is_file() else None

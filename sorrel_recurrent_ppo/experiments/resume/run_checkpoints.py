@@ -1,0 +1,89 @@
+"""Saving a run between its epochs: its agents, each under its lasting name, and its state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sorrel.environment import Environment
+from sorrel.models import BaseModel
+
+from sorrel_recurrent_ppo.errors import CheckpointError
+from sorrel_recurrent_ppo.experiments.interruption import RunStopped, StopRequest
+from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
+from sorrel_recurrent_ppo.experiments.resume.run_state import capture_run_state, save_run_state
+from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.registry import is_ppo_model
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.atomic_files import atomic_write, sync_file
+
+__all__ = ["RunCheckpoints"]
+
+
+class RunCheckpoints:
+    """Called at each end of an epoch; saves the run at the checkpoint period and when it ends.
+
+    Args:
+        population: The run's population.
+        logger: Its logger.
+        files: Its files.
+        period: Epochs from one checkpoint to the next.
+        last_epoch: The number of the run's last epoch.
+        first_epoch: The number of the first one that this process runs.
+        stop: Whether the run is to stop after the epoch.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        logger: RunLogger,
+        files: RunFiles,
+        *,
+        period: int,
+        last_epoch: int,
+        first_epoch: int,
+        stop: StopRequest,
+    ) -> None:
+        self._population = population
+        self._logger = logger
+        self._files = files
+        self._period = period
+        self._last_epoch = last_epoch
+        self._first_epoch = first_epoch
+        self._stop = stop
+        files.checkpoints.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, env: Environment, epoch: int) -> None:
+        """Save what is due.
+
+        Raises:
+            RunStopped: The run was asked to stop, and is saved.
+            CheckpointError: A file could not be written; an older one is then as it was.
+        """
+        if epoch < self._first_epoch:
+            return
+        stops = self._stop.asked and epoch < self._last_epoch
+        if stops or epoch % self._period == 0 or epoch == self._last_epoch:
+            self._save(env)
+        if stops:
+            raise RunStopped(epoch)
+
+    def _save(self, env: Environment) -> None:
+        for member in self._population.members:
+            _save_model(env.agents[member.index].model, self._files.checkpoint(member.name))
+        # The state speaks of the rows before it: these are on the disk first.
+        for table in (self._files.metrics, self._files.agents):
+            sync_file(table)
+        save_run_state(self._files, capture_run_state(env, self._population, self._logger))
+
+
+def _save_model(model: BaseModel, path: Path) -> None:
+    if is_ppo_model(model):
+        model.save(path)
+        return
+    try:
+        # Sorrel's own models write in place; a reader must never meet half a file.
+        with atomic_write(path) as partial:
+            model.save(partial)
+    except (OSError, RuntimeError) as error:  # PyTorch raises its own on a full disk
+        told = str(error).partition("\n")[0]
+        raise CheckpointError(f"checkpoint {path} could not be written: {told}") from error

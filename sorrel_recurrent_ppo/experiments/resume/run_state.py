@@ -1,0 +1,165 @@
+"""What a run's state is between two epochs: all that its next epochs depend on, in one file."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, fields
+from typing import Any
+
+from sorrel.environment import Environment
+
+from sorrel_recurrent_ppo.errors import CheckpointError
+from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
+from sorrel_recurrent_ppo.experiments.resume.object_state import capture_state, restore_state
+from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
+from sorrel_recurrent_ppo.population.members import Member, Population, attach_model
+from sorrel_recurrent_ppo.registry import available_models
+from sorrel_recurrent_ppo.replacement.newcomers import build_newcomer, parameters_of
+from sorrel_recurrent_ppo.replacement.records import Replacement, write_replacements
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.randomness import global_random_state, set_global_random_state
+
+__all__ = [
+    "capture_run_state",
+    "check_number_of_agents",
+    "next_epoch",
+    "read_run_state",
+    "restore_replacements",
+    "restore_run_state",
+    "save_run_state",
+]
+
+log = logging.getLogger(__name__)
+
+
+def capture_run_state(
+    env: Environment, population: Population, logger: RunLogger
+) -> dict[str, Any]:
+    """Return a run's state as it is when an epoch is done and the next one has not begun.
+
+    It holds the agents with their models, optimizers, memories and rollouts, the attributes of
+    agents, world and environment, the population's books, and all random states. It leaves out the
+    config, code, loggers, and what has no plain form; the latter is told in the log.
+
+    Args:
+        env: The environment.
+        population: Its population.
+        logger: The run's logger.
+
+    Returns:
+        Tensors, numbers, strings, lists and dictionaries.
+    """
+    objects, left_out = capture_state(_roots(env))
+    for place in left_out:
+        log.warning(
+            "The run's state cannot hold %s: a resumed run begins with it as the environment "
+            "builds it",
+            place,
+        )
+    return {
+        "epoch": population.epoch,
+        "members": [_capture_member(env, member) for member in population.members],
+        "n_named": population.n_named,
+        "replacements": [asdict(replacement) for replacement in population.replacements],
+        "logger": logger.state_dict(),
+        "objects": objects,
+        "random": global_random_state(),
+    }
+
+
+def restore_run_state(
+    env: Environment, population: Population, logger: RunLogger, state: dict[str, Any]
+) -> None:
+    """Bring a newly built run to the state that an earlier process left it in.
+
+    Args:
+        env: The environment, built from the same config.
+        population: Its population.
+        logger: The run's logger.
+        state: What :func:`capture_run_state` returned.
+
+    Raises:
+        CheckpointError: The state does not fit the environment as it is built now.
+    """
+    names = [field.name for field in fields(Member)]
+    members = []
+    for saved in state["members"]:
+        member = Member(**{name: saved[name] for name in names})
+        if population.members[member.index].name != member.name:
+            _build_model_of(env, population, member, saved["parameters"])
+        members.append(member)
+    population.restore(env, members, n_named=state["n_named"], epoch=state["epoch"])
+    population.replacements[:] = [Replacement(**saved) for saved in state["replacements"]]
+    restore_state(_roots(env), state["objects"])
+    logger.load_state_dict(state["logger"])
+    set_global_random_state(state["random"])  # last: what is above may draw
+
+
+def check_number_of_agents(env: Environment, state: dict[str, Any]) -> None:
+    """Raise CheckpointError where a state has another number of agents than the environment."""
+    if len(state["members"]) != len(env.agents):
+        raise CheckpointError(
+            f"the run's state has {len(state['members'])} agents, the environment {len(env.agents)}"
+        )
+
+
+def save_run_state(files: RunFiles, state: dict[str, Any]) -> None:
+    """Write a run's state, whole or not at all.
+
+    Raises:
+        CheckpointError: It could not be written; the one before it is then as it was.
+    """
+    write_checkpoint(files.run_state, state)
+
+
+def read_run_state(files: RunFiles) -> dict[str, Any] | None:
+    """Return the state that a run was last saved in, or ``None`` if it never came to that.
+
+    Raises:
+        CheckpointError: The file is damaged or of a newer format.
+    """
+    return read_checkpoint(files.run_state) if files.run_state.exists() else None
+
+
+def next_epoch(state: dict[str, Any] | None) -> int:
+    """Return the epoch that a run goes on with from a state."""
+    return 0 if state is None else state["epoch"] + 1
+
+
+def restore_replacements(files: RunFiles, state: dict[str, Any] | None) -> None:
+    """Let ``replacements.csv`` tell what was replaced up to a state, and nothing later."""
+    if state is not None and state["replacements"]:
+        saved = [Replacement(**replacement) for replacement in state["replacements"]]
+        write_replacements(files.replacements, saved)
+    else:
+        files.replacements.unlink(missing_ok=True)
+
+
+def _roots(env: Environment) -> dict[str, Any]:
+    # The agents first: they also stand in the world, where entities may be made anew.
+    return {"agents": env.agents, "world": env.world, "env": env}
+
+
+def _capture_member(env: Environment, member: Member) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    if member.model_name in available_models():
+        parameters = parameters_of(env.agents[member.index].model, member.model_name)
+        if "device" in parameters:
+            parameters["device"] = str(parameters["device"])
+    return {**asdict(member), "parameters": parameters}
+
+
+def _build_model_of(
+    env: Environment, population: Population, member: Member, parameters: dict[str, Any]
+) -> None:
+    """Give a newcomer's place a model like the newcomer's; its state comes after."""
+    newcomer = build_newcomer(
+        env,
+        member.index,
+        former_name=population.members[member.index].model_name,
+        model_name=member.model_name,
+        parameters=parameters,
+        checkpoint=None,
+        seed=member.seed or 0,
+    )
+    attach_model(env.agents[member.index], member.index, newcomer.model)

@@ -1,0 +1,406 @@
+"""The rollout: what an agent did, as the Sorrel buffer that is ``model.memory``.
+
+``take_action`` *begins* a step and ``add`` *completes* it, so every Sorrel agent fills the rollout
+without knowing. It also keeps the place in the episode: the recurrent state from which the next
+step starts, and whether that step starts an episode.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from sorrel.buffers import Buffer
+
+__all__ = ["PendingStep", "Rollout", "RolloutArrays"]
+
+_INITIAL_CAPACITY = 64
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class PendingStep(NamedTuple):
+    """A step that has an action and waits for its reward.
+
+    Attributes:
+        obs: Observation, ``(obs_size,)``.
+        context: Inputs of the network after the observation, ``(context_size,)``.
+        action: Flat index of the joint action.
+        log_probs: Log-probability of each branch's choice.
+        value: Value of the state.
+        recurrent_state: Row of the recurrent state before the step, ``(state_size,)``.
+        next_recurrent_state: The row after it; ``None`` if the state has been reset since.
+        episode_start: Whether the state was reset or replaced before the step.
+    """
+
+    obs: np.ndarray
+    context: np.ndarray
+    action: int
+    log_probs: Sequence[float]
+    value: float
+    recurrent_state: np.ndarray
+    next_recurrent_state: np.ndarray | None
+    episode_start: bool
+
+
+@dataclass(frozen=True)
+class RolloutArrays:
+    """What an update needs of a rollout of ``N`` steps, in the order in which they were taken.
+
+    Attributes:
+        inputs: Inputs of the network, ``(N, D)``.
+        recurrent_states: State rows before each step, ``(N, S)``.
+        actions: Flat joint actions, ``(N,)``.
+        log_probs: Joint log-probabilities of the actions when chosen, ``(N,)``.
+        values: Values when acting, ``(N,)``.
+        rewards: Rewards, ``(N,)``.
+        dones: The episode ended by the step, ``(N,)``.
+        episode_starts: The state was reset before the step, ``(N,)``.
+        episode_ends: The step is the last of its episode, by ``done`` or otherwise, ``(N,)``.
+    """
+
+    inputs: np.ndarray
+    recurrent_states: np.ndarray
+    actions: np.ndarray
+    log_probs: np.ndarray
+    values: np.ndarray
+    rewards: np.ndarray
+    dones: np.ndarray
+    episode_starts: np.ndarray
+    episode_ends: np.ndarray
+
+    def with_rewards_divided_by(self, scale: float) -> RolloutArrays:
+        """Return the same steps with smaller or larger rewards."""
+        return replace(self, rewards=(self.rewards / scale).astype(np.float32))
+
+
+class Rollout(Buffer):
+    """Transitions in order, with the recurrent state before each; it grows as needed.
+
+    Unlike Sorrel's replay buffer it never overwrites: ``capacity`` doubles instead.
+
+    Attributes:
+        display_name: What error messages call the agent whose rollout this is.
+        pending: The step begun and not completed, if any.
+        recurrent_state: Row of the state from which the next step starts.
+        at_episode_start: Whether the next step starts an episode, or from a replaced state.
+        last_action: Flat index of the episode's previous action, or ``None`` at its start.
+        last_reward: The episode's previous reward.
+    """
+
+    def __init__(
+        self,
+        obs_shape: Sequence[int],
+        *,
+        state_size: int,
+        n_branches: int,
+        context_size: int,
+        display_name: str = "the agent",
+    ):
+        super().__init__(capacity=_INITIAL_CAPACITY, obs_shape=obs_shape, n_frames=1)
+        self.display_name = display_name
+        self.state_size = state_size
+        self.context = np.zeros((self.capacity, context_size), np.float32)
+        self.log_probs = np.zeros((self.capacity, n_branches), np.float32)
+        self.values = np.zeros(self.capacity, np.float32)
+        self.recurrent_states = np.zeros((self.capacity, state_size), np.float32)
+        self.episode_starts = np.zeros(self.capacity, bool)
+        self.episode_ends = np.zeros(self.capacity, bool)
+        self.pending: PendingStep | None = None
+        self._replaced = False  # the state after the pending step, by replace_state
+        self.start_episode()
+
+    @property
+    def _flat_states(self) -> np.ndarray:
+        """The observations as rows; not kept, since a copy's would be no view of its own states."""
+        return self.states.reshape(self.capacity, -1)
+
+    # --- the place in the episode ---
+
+    def start_episode(self) -> None:
+        """Close the running episode, if any, and let the next step start one from a zero state.
+
+        A step without a reward is dropped: the epoch it belonged to was broken off.
+        """
+        if self.size:
+            self.episode_ends[self.size - 1] = True
+        self.pending = None
+        self._replaced = False
+        self.at_episode_start = True
+        self.recurrent_state = np.zeros(self.state_size, np.float32)
+        self.last_action: int | None = None
+        self.last_reward = 0.0
+
+    def replace_state(self, row: np.ndarray) -> None:
+        """Let the next step start from a state that the network did not make.
+
+        As after a reset, no sequence is then trained across that place: its later steps would be
+        evaluated with another state than they were taken with.
+        """
+        if self.pending is None:
+            if not np.array_equal(row, self.recurrent_state):
+                self.recurrent_state, self.at_episode_start = row, True
+            return
+        following = self.pending.next_recurrent_state
+        if following is None or not np.array_equal(row, following):
+            self.pending = self.pending._replace(next_recurrent_state=row)
+            self._replaced = True
+
+    def reset_state(self) -> None:
+        """Zero the recurrent state without closing the episode for the returns."""
+        if self.pending is not None:
+            self.pending = self.pending._replace(next_recurrent_state=None)
+            self._replaced = False
+            return
+        self.at_episode_start = True
+        self.recurrent_state = np.zeros(self.state_size, np.float32)
+        self.last_action, self.last_reward = None, 0.0
+
+    def discard_pending(self) -> None:
+        """Go on from a step whose reward never came, without storing it."""
+        if self.pending is not None:
+            self._move_on(self.pending, 0.0)
+
+    def begin(self, step: PendingStep) -> None:
+        """Note a step whose reward will come by :meth:`add`."""
+        self.pending = step
+
+    def add(
+        self,
+        obs: np.ndarray,
+        action: int | tuple[int, float],
+        reward: float,
+        done: bool,
+        **kwargs: Any,
+    ) -> None:
+        """Complete the step that ``take_action`` began (Sorrel's name).
+
+        Args:
+            obs: The agent's observation; what the model was asked with is stored.
+            action: The flat action that the model chose.
+            reward: A finite number.
+            done: Whether the episode ended by this step.
+            **kwargs: Extra values, each under a key of ``extra_data``.
+
+        Raises:
+            RuntimeError: No action was asked for since the last reward.
+            ValueError: The action is not the model's, the reward is not finite in single
+                precision, the observation has another size, or an extra value has no key in
+                ``extra_data`` or does not fit there.
+            TypeError: The reward is not a number, or ``done`` not a truth value.
+        """
+        step = self.pending
+        if step is None:
+            raise RuntimeError(
+                f"{self.display_name}: a reward arrived without an action. The agent must ask its model "
+                "by take_action(state) before each memory.add(state, action, reward, done)"
+            )
+        size = obs.size if isinstance(obs, np.ndarray) else _size_of(obs)
+        if size != step.obs.size:
+            raise ValueError(
+                f"{self.display_name}: memory.add got an observation of {size} values, "
+                f"take_action one of {step.obs.size}"
+            )
+        if not _is_same_action(action, step.action):
+            raise ValueError(
+                f"{self.display_name}: memory.add got action {action!r}, but the model chose "
+                f"{step.action}; PPO learns only from its own actions"
+            )
+        self._complete(step, *_checked(reward, done, self.display_name), kwargs)
+
+    def complete(self, reward: float, done: bool) -> None:
+        """Complete the pending step: :meth:`add` without repeating observation and action."""
+        if self.pending is None:
+            self.add(np.empty(0), 0, reward, done)
+        else:
+            self.add(self.pending.obs, self.pending.action, reward, done)
+
+    def _complete(
+        self, step: PendingStep, reward: float, done: bool, extra: dict[str, Any]
+    ) -> None:
+        for key in extra:
+            if key not in self.extra_data:
+                raise ValueError(
+                    f"{self.display_name}: memory.add got '{key}', which is not in memory.extra_data "
+                    f"({', '.join(self.extra_data) or 'empty'})"
+                )
+        if self.size == self.capacity:
+            self._grow()
+        t = self.size
+        for key, value in extra.items():
+            try:
+                self.extra_data[key][t] = value
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{self.display_name}: memory.add got {key}={value!r}, which does not fit "
+                    f"{self.extra_data[key].dtype}{list(self.extra_data[key].shape[1:])}"
+                ) from error
+        self._flat_states[t] = step.obs
+        if step.context.size:
+            self.context[t] = step.context
+        self.actions[t] = step.action
+        self.log_probs[t] = step.log_probs
+        self.values[t] = step.value
+        self.recurrent_states[t] = step.recurrent_state
+        self.rewards[t] = reward
+        self.dones[t] = done
+        self.episode_starts[t] = step.episode_start
+        self.episode_ends[t] = False  # until the episode is closed
+        self.size = self.idx = t + 1
+        if done:
+            self.start_episode()
+        else:
+            self._move_on(step, reward)
+
+    def _move_on(self, step: PendingStep, reward: float) -> None:
+        self.pending = None
+        if step.next_recurrent_state is None:
+            self.reset_state()
+        else:
+            self.at_episode_start, self._replaced = self._replaced, False
+            self.recurrent_state = step.next_recurrent_state
+            self.last_action, self.last_reward = step.action, reward
+
+    def _grow(self) -> None:
+        for name in _PER_STEP:
+            setattr(self, name, _doubled(getattr(self, name)))
+        for key, array in self.extra_data.items():
+            self.extra_data[key] = _doubled(array)
+        self.capacity *= 2
+
+    # --- Sorrel's buffer ---
+
+    def current_state(self) -> np.ndarray:
+        """Return the earlier frames to stack before an observation: none, ``(0, obs_size)``."""
+        return self._flat_states[:0]
+
+    def add_empty(self) -> None:
+        """Do nothing: there are no stacked frames that a gap could keep apart."""
+
+    def clear(self) -> None:
+        """Forget the steps, but not the place in the episode nor the memory they took."""
+        self.idx = self.size = 0
+
+    def share_extra_keys(self, other: Buffer) -> None:
+        """Take values under the keys of another buffer's ``extra_data``, too."""
+        for key, array in other.extra_data.items():
+            if key not in self.extra_data:
+                shape = (self.capacity, *array.shape[1:])
+                self.extra_data[key] = np.zeros(shape, array.dtype)
+
+    # --- for the update ---
+
+    def arrays(self) -> RolloutArrays:
+        """Return the steps as views, the last one marked as an end of what is known."""
+        n = self.size
+        ends = self.episode_ends[:n].copy()
+        ends[-1:] = True
+        return RolloutArrays(
+            inputs=np.concatenate((self._flat_states[:n], self.context[:n]), axis=1),
+            recurrent_states=self.recurrent_states[:n],
+            actions=self.actions[:n],
+            log_probs=self.log_probs[:n].sum(axis=1),
+            values=self.values[:n],
+            rewards=self.rewards[:n],
+            dones=self.dones[:n].astype(bool),
+            episode_starts=self.episode_starts[:n],
+            episode_ends=ends,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here, but for ``extra_data`` and a pending step.
+
+        Arrays only up to the last step.
+        """
+        arrays = {name: getattr(self, name)[: self.size].copy() for name in _PER_STEP}
+        return {
+            "steps": arrays,
+            "at_episode_start": self.at_episode_start,
+            "recurrent_state": self.recurrent_state.copy(),
+            "last_action": self.last_action,
+            "last_reward": self.last_reward,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned.
+
+        Raises:
+            ValueError: The arrays do not have this rollout's shapes and types, or are not finite.
+        """
+        steps = saved["steps"]
+        size = len(steps["actions"])
+        for name in _PER_STEP:
+            self._check_saved(name, steps[name], (size, *getattr(self, name).shape[1:]))
+        self._check_saved("recurrent_state", saved["recurrent_state"], (self.state_size,))
+        if not math.isfinite(saved["last_reward"]):
+            raise ValueError(f"the last reward is {saved['last_reward']}")
+        while self.capacity < size:
+            self._grow()
+        for name in _PER_STEP:
+            getattr(self, name)[:size] = steps[name]
+        self.idx = self.size = size
+        self.pending = None
+        self.at_episode_start = bool(saved["at_episode_start"])
+        self.recurrent_state = np.array(saved["recurrent_state"], np.float32)
+        self.last_action = saved["last_action"]
+        self.last_reward = float(saved["last_reward"])
+
+    def _check_saved(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+        if array.shape != shape or array.dtype != getattr(self, name).dtype:
+            raise ValueError(f"rollout array '{name}' is {array.dtype}{list(array.shape)}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"rollout array '{name}' has values that are not finite")
+
+
+_PER_STEP = (
+    "states",
+    "context",
+    "actions",
+    "log_probs",
+    "values",
+    "recurrent_states",
+    "rewards",
+    "dones",
+    "episode_starts",
+    "episode_ends",
+)
+
+
+def _doubled(array: np.ndarray) -> np.ndarray:
+    return np.concatenate((array, np.zeros_like(array)))
+
+
+def _checked(reward: Any, done: Any, display_name: str) -> tuple[float, bool]:
+    """Return reward and done as plain values."""
+    if not isinstance(reward, float):
+        if np.ndim(reward) or not _numeric(reward):
+            raise TypeError(f"{display_name}: the reward must be a number, not {reward!r}")
+        reward = float(reward)
+    if not -_LARGEST <= reward <= _LARGEST:
+        raise ValueError(
+            f"{display_name}: the reward must be finite in single precision, not {reward}"
+        )
+    if not isinstance(done, bool):
+        if np.ndim(done) or not _numeric(done) or done not in (0, 1):
+            raise TypeError(f"{display_name}: done must be true or false, not {done!r}")
+        done = bool(done)
+    return reward, done
+
+
+def _size_of(obs: Any) -> int:
+    try:
+        return np.size(obs)
+    except ValueError:  # lists of different lengths
+        return 0
+
+
+def _is_same_action(given: Any, chosen: int) -> bool:
+    if type(given) is int:
+        return given == chosen
+    return not np.ndim(given) and _numeric(given) and given == chosen
+
+
+def _numeric(value: Any) -> bool:
+    return np.asarray(value).dtype.kind in "buif"

@@ -1,0 +1,127 @@
+"""The policy: encoder, recurrent core and heads. It knows no time beyond a sequence, no storage."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from sorrel_recurrent_ppo.policy.encoders import build_encoder
+from sorrel_recurrent_ppo.policy.heads import ActorCriticHeads, BranchedCategorical
+from sorrel_recurrent_ppo.policy.observations import ObservationLayout
+from sorrel_recurrent_ppo.policy.recurrent import CellType, RecurrentCore, State
+
+__all__ = ["RecurrentPolicy", "on_grid"]
+
+
+class RecurrentPolicy(nn.Module):
+    """An actor-critic with memory.
+
+    Axes: ``B`` sequences, ``T`` time steps, ``D`` numbers of an observation, ``F`` features,
+    ``H`` hidden units.
+    """
+
+    def __init__(
+        self,
+        layout: ObservationLayout,
+        cell: CellType,
+        action_dims: tuple[int, ...],
+        *,
+        layer_size: int,
+        hidden_size: int,
+        layer_norm: bool,
+    ):
+        super().__init__()
+        self.encoder = build_encoder(layout, layer_size)
+        width = self.encoder.output_size
+        self.norm = nn.LayerNorm(width) if layer_norm else nn.Identity()
+        self.core = RecurrentCore(cell, width, hidden_size)
+        self.heads = ActorCriticHeads(hidden_size, action_dims)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Orthogonal weights and zero biases, with the gains of Andrychowicz et al. 2021.
+
+        sqrt(2) before a ReLU, 1 in the core and on the value, and 0.01 on the actor so that the
+        first policy is close to uniform.
+        """
+        for module in self.encoder.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                _orthogonal(module, math.sqrt(2))
+        for name, parameter in self.core.rnn.named_parameters():
+            if "weight" in name:
+                # Gate by gate: each square block keeps norms on its own.
+                for gate in parameter.data.split(self.core.hidden_size):
+                    nn.init.orthogonal_(gate)
+            else:
+                nn.init.zeros_(parameter)
+        _orthogonal(self.heads.actor, 0.01)
+        _orthogonal(self.heads.critic, 1.0)
+
+    def features(self, obs: Tensor) -> Tensor:
+        """Map observations ``(N, D)`` to what enters the core, ``(N, F)``."""
+        return self.norm(self.encoder(obs))
+
+    def step(self, obs: Tensor, state: State) -> tuple[BranchedCategorical, Tensor, State]:
+        """Act on one step of ``B`` sequences.
+
+        Args:
+            obs: Observations ``(B, D)``.
+            state: The recurrent state before the step.
+
+        Returns:
+            The action distribution, the values ``(B,)`` and the state after the step.
+        """
+        output, state = self.core.step(self.features(obs), state)
+        distribution, value = self.heads(output)
+        return distribution, value, state
+
+    def evaluate_sequences(
+        self, obs: Tensor, state: State, positions: Tensor, n_steps: int
+    ) -> tuple[BranchedCategorical, Tensor]:
+        """Evaluate every step of padded sequences.
+
+        Only real steps are encoded and reach the heads; padding exists in the core alone, at the
+        ends of sequences, where it cannot change anything.
+
+        Args:
+            obs: Observations of the real steps, row after row of the grid, ``(N, D)``.
+            state: The recurrent states before the sequences' first steps.
+            positions: Where each of the ``N`` steps stands in the flattened ``(T * B)`` grid,
+                ascending.
+            n_steps: ``T``.
+
+        Returns:
+            The action distribution and values of the real steps, in the order of ``obs``.
+        """
+        n_sequences = (state[0] if isinstance(state, tuple) else state).shape[1]
+        grid = on_grid(self.features(obs), positions, n_steps, n_sequences)
+        output = self.core(grid, state).flatten(0, 1)  # (T * B, H)
+        if len(output) > len(positions):
+            output = output.index_select(0, positions)
+        return self.heads(output)
+
+
+def on_grid(features: Tensor, positions: Tensor, n_steps: int, n_sequences: int) -> Tensor:
+    """Lay the features of real steps out in time and sequences, with zeros as padding.
+
+    Args:
+        features: Of the real steps, row after row of the grid, ``(N, F)``.
+        positions: Where each stands in the flattened ``(T * B)`` grid, ascending, ``(N,)``.
+        n_steps: ``T``.
+        n_sequences: ``B``.
+
+    Returns:
+        ``(T, B, F)``.
+    """
+    n_cells = n_steps * n_sequences
+    if len(positions) < n_cells:
+        padded = features.new_zeros(n_cells, features.shape[1])
+        features = padded.index_copy(0, positions, features)
+    return features.unflatten(0, (n_steps, n_sequences))
+
+
+def _orthogonal(module: nn.Linear | nn.Conv2d, gain: float) -> None:
+    nn.init.orthogonal_(module.weight, gain)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)

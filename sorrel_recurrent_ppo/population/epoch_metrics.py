@@ -1,0 +1,83 @@
+"""What our models have to say of an epoch, put into the record that Sorrel's runner makes of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sorrel.environment import Environment
+from sorrel.utils.logging import Logger
+
+from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.registry import is_ppo_model
+from sorrel_recurrent_ppo.support.instance_overrides import overridden
+
+__all__ = ["epoch_metrics", "given_logger", "reporting"]
+
+
+def epoch_metrics(env: Environment, population: Population) -> dict[str, float]:
+    """Return the extra values of the epoch that is being recorded.
+
+    Args:
+        env: The environment.
+        population: Its population.
+
+    Returns:
+        The diagnostics of the models' latest updates, each the mean over the agents that report
+        it (none before the first update); and in a population of several kinds of models each
+        agent's reward, as ``reward/<name>_<model>``.
+    """
+    reported: dict[str, list[float]] = {}
+    for agent in env.agents:
+        if is_ppo_model(agent.model):
+            diagnostics: Mapping[str, float] = agent.model.diagnostics
+            for name, value in diagnostics.items():
+                reported.setdefault(name, []).append(value)
+    values = {name: float(np.mean(each)) for name, each in reported.items()}
+    if len({member.model_name for member in population.members}) > 1:
+        for member in population.members:
+            values[f"reward/{member.name}_{member.model_name}"] = member.epoch_reward
+    return values
+
+
+def given_logger(run_experiment: Callable[..., Any], *args: Any, **kwargs: Any) -> Logger | None:
+    """Return the ``logger`` among the arguments of a call of ``run_experiment``, if any."""
+    try:
+        arguments = inspect.signature(run_experiment).bind(*args, **kwargs).arguments
+    except TypeError:  # the call itself will say what is wrong with its arguments
+        return None
+    return arguments.get("logger")
+
+
+@contextmanager
+def reporting(env: Environment, population: Population, logger: Logger | None) -> Iterator[None]:
+    """Add the extra values to each epoch recorded within the block.
+
+    Args:
+        env: The environment that is run.
+        population: Its population.
+        logger: The logger that records its epochs; with ``None``, the one that Sorrel's runner
+            makes gets them, through the environment's ``aggregate_epoch_stats``.
+    """
+    if logger is None:
+        aggregate = env.aggregate_epoch_stats
+        replaced = overridden(
+            env, "aggregate_epoch_stats", lambda: aggregate() | epoch_metrics(env, population)
+        )
+    else:
+        record_epoch = logger.record_epoch
+
+        def record_with_values(*args: Any, **kwargs: Any) -> None:
+            record_epoch(*args, **(epoch_metrics(env, population) | kwargs))
+
+        takes_any = any(
+            p.kind is p.VAR_KEYWORD for p in inspect.signature(record_epoch).parameters.values()
+        )
+        replaced = overridden(
+            logger, "record_epoch", record_with_values if takes_any else record_epoch
+        )
+    with replaced:
+        yield

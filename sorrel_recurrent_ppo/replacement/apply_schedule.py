@@ -1,0 +1,151 @@
+"""Replacing the agents of a running experiment by a schedule."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from omegaconf import DictConfig, OmegaConf
+from sorrel.environment import Environment
+
+from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+from sorrel_recurrent_ppo.population.members import Population, population_of
+from sorrel_recurrent_ppo.population.seeds import run_seed
+from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, build_newcomer
+from sorrel_recurrent_ppo.replacement.replace import admit_newcomers
+from sorrel_recurrent_ppo.replacement.schedule import Schedule, read_schedule
+
+__all__ = ["ScheduledReplacement", "schedule_from_config"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ScheduledReplacement:
+    """Replaces agents of a running experiment as a schedule says.
+
+    Calling it with an environment and the epoch that begins does what is due then: all newcomers
+    are built before the first takes its place, so that an error leaves the group as it was. At the
+    first epoch everything is tried out, so that no run stops after hours for a missing checkpoint.
+
+    When fewer agents are old enough than the schedule asks for, those are replaced, and a warning
+    tells the ages.
+
+    Attributes:
+        schedule: When which agents are replaced by whom.
+    """
+
+    schedule: Schedule
+
+    def __call__(self, env: Environment, epoch: int) -> None:
+        """Do what is due at the start of an epoch.
+
+        Raises:
+            ConfigError: The schedule does not fit the run, the group or its models.
+            CheckpointError: A newcomer's checkpoint is missing, damaged, or of another model.
+        """
+        population = population_of(env)
+        assert population is not None
+        with _naming_the_section():
+            if epoch == 0:
+                self._try_out(env, population)
+            tenures = [len(member.rewards) for member in population.members]
+            rewards = [member.rewards for member in population.members]
+            chosen = self.schedule.choose(epoch, tenures, rewards)
+            newcomers = [
+                self._build(env, population, epoch, index, model_name)
+                for index, model_name in chosen.items()
+            ]
+        self._tell_shortage(epoch, tenures, len(chosen))
+        admit_newcomers(env, population, newcomers)
+
+    def _try_out(self, env: Environment, population: Population) -> None:
+        """Raise now what would be raised at some later epoch."""
+        last_epoch = _last_epoch(env.config)
+        if last_epoch is not None:
+            oldest = max(len(member.rewards) for member in population.members)
+            self.schedule.check_run(last_epoch, oldest)
+        self.schedule.check_group(len(population.members))
+        for index in self.schedule.places(len(population.members)):
+            for model_name in self.schedule.models or (None,):
+                self._build(env, population, 0, index, model_name)
+
+    def _build(
+        self,
+        env: Environment,
+        population: Population,
+        epoch: int,
+        index: int,
+        model_name: str | None,
+    ) -> Newcomer:
+        former_name = population.members[index].model_name
+        return build_newcomer(
+            env,
+            index,
+            former_name=former_name,
+            model_name=model_name,
+            parameters=self.schedule.parameters_for(model_name or former_name),
+            checkpoint=self.schedule.checkpoint_for(index),
+            seed=self.schedule.newcomer_seed(epoch, index),
+        )
+
+    def _tell_shortage(self, epoch: int, tenures: Sequence[int], n_chosen: int) -> None:
+        if not self.schedule.fires_at(epoch):
+            return
+        rule = self.schedule.rule
+        due = len(rule.agent_ids) if rule.agent_ids is not None else rule.count
+        if due is not None and n_chosen < due:
+            _log.warning(
+                "epoch %d: %d agents were due to be replaced, %d are: the others have been in the "
+                "group for less than %d epochs (by place: %s)",
+                epoch,
+                due,
+                n_chosen,
+                rule.youngest_eligible,
+                ", ".join(str(tenure) for tenure in tenures),
+            )
+        elif not n_chosen:
+            _log.info("epoch %d: chance replaces nobody", epoch)
+
+
+def schedule_from_config(config: DictConfig) -> ScheduledReplacement | None:
+    """Read the schedule of replacement in an environment's config.
+
+    Args:
+        config: The whole config; its section ``replacement`` may be missing or ``none``.
+
+    Returns:
+        What to call at the start of each epoch, or ``None`` where nobody is to be replaced.
+
+    Raises:
+        ConfigError: A key is unknown, a value does not fit, or the schedule can never replace
+            anybody in the ``experiment.epochs`` of the config.
+    """
+    section = OmegaConf.select(config, "replacement")
+    schedule = read_schedule(section, run_seed(config))
+    if schedule is None:
+        return None
+    last_epoch = _last_epoch(config)
+    if last_epoch is not None:
+        with _naming_the_section():
+            schedule.check_run(last_epoch)
+    return ScheduledReplacement(schedule)
+
+
+def _last_epoch(config: DictConfig) -> int | None:
+    """Return the number of the run's last epoch where the config tells it in Sorrel's way."""
+    epochs = OmegaConf.select(config, "experiment.epochs")
+    return epochs if isinstance(epochs, int) else None
+
+
+@contextmanager
+def _naming_the_section() -> Iterator[None]:
+    """Let errors name the section of the config that they come from."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"replacement.checkpoint: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"replacement: {error}") from error

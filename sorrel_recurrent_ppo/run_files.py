@@ -1,0 +1,117 @@
+"""The files of a run: what they are called and where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sorrel_recurrent_ppo.support.atomic_files import partial_path
+
+__all__ = ["RunFiles"]
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The paths of everything that a run leaves in its directory.
+
+    Attributes:
+        directory: The run's directory.
+    """
+
+    directory: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.directory / "config.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        """The commands, seeds and versions that it was run with."""
+        return self.directory / "provenance.yaml"
+
+    @property
+    def run_state(self) -> Path:
+        """All that is needed to go on with the run."""
+        return self.directory / "run_state.pt"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per epoch."""
+        return self.directory / "metrics.csv"
+
+    @property
+    def agents(self) -> Path:
+        """One row per epoch and agent."""
+        return self.directory / "agents.csv"
+
+    @property
+    def replacements(self) -> Path:
+        """One row per replaced agent; only where a schedule replaces agents."""
+        return self.directory / "replacements.csv"
+
+    @property
+    def learning_curve(self) -> Path:
+        """The picture of the rewards."""
+        return self.directory / "learning_curve.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.directory / "tensorboard"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One file per agent; one who was replaced keeps its latest."""
+        return self.directory / "checkpoints"
+
+    @property
+    def sorrel(self) -> Path:
+        """What Sorrel's own runner writes: GIFs and, in some environments, its checkpoints."""
+        return self.directory / "sorrel"
+
+    @property
+    def gifs(self) -> Path:
+        """Sorrel's GIFs of the world."""
+        return self.sorrel / "gifs"
+
+    @property
+    def recorded(self) -> Path:
+        """What agents saw, did and kept in mind, where that was recorded."""
+        return self.directory / "agents"
+
+    @property
+    def inspection(self) -> Path:
+        """Pictures of what was recorded."""
+        return self.directory / "inspect"
+
+    @property
+    def wandb_id(self) -> Path:
+        """By what wandb knows the run, if it logs there."""
+        return self.directory / "wandb_id.txt"
+
+    def agent_view(self, agent_name: str, epoch: int) -> Path:
+        """Return the GIF of what an agent saw and kept in mind in an epoch."""
+        return self.inspection / f"agent{agent_name}_epoch{epoch}_view.gif"
+
+    def recorded_states(self, agent_name: str) -> Path:
+        """Return the file of an agent's recorded steps, by its lasting name."""
+        return self.recorded / f"{agent_name}.npz"
+
+    def checkpoint(self, agent_name: str) -> Path:
+        """Return the checkpoint file of an agent, by its lasting name."""
+        return self.checkpoints / f"{agent_name}.pt"
+
+    def remove_partial_files(self) -> None:
+        """Remove what a killed process has left of files that it was writing."""
+        for path in self.directory.rglob(partial_path(Path("*")).name):
+            path.unlink(missing_ok=True)
+
+    def present(self) -> list[str]:
+        """Return the names of those of the files and folders that are there."""
+        listed = [
+            *(self.metrics, self.agents, self.replacements, self.learning_curve, self.config),
+            *(self.provenance, self.run_state, self.checkpoints, self.tensorboard, self.recorded),
+            *(self.inspection, self.sorrel),
+        ]
+        return [f"{path.name}/" if path.is_dir() else path.name for path in listed if path.exists()]

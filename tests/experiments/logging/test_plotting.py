@@ -1,0 +1,57 @@
+"""The learning curve."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sorrel_recurrent_ppo.experiments.logging.plotting import (
+    plot_learning_curve,
+    smooth,
+    smoothing_window,
+)
+from sorrel_recurrent_ppo.run_files import RunFiles
+
+
+def test_smoothing_takes_the_mean_of_the_latest_values_there_are():
+    values = np.array([4.0, 0.0, 2.0, 10.0])
+    np.testing.assert_allclose(smooth(values, 3), [4, 2, 2, 4])
+    np.testing.assert_allclose(smooth(values, 1), values)
+    np.testing.assert_allclose(smooth(values, 99), [4, 2, 2, 4])
+
+
+@pytest.mark.parametrize(("n_epochs", "window"), [(1, 1), (3, 1), (39, 1), (40, 2), (200, 10)])
+def test_a_twentieth_of_the_run_is_averaged_over(n_epochs, window):
+    assert smoothing_window(n_epochs) == window
+
+
+def pixels_of(files):
+    plot_learning_curve(files, "a run")
+    with Image.open(files.learning_curve) as picture:
+        return np.asarray(picture.convert("L"))
+
+
+def test_a_picture_that_fails_leaves_the_older_one(tmp_path):
+    files = RunFiles(tmp_path)
+    files.metrics.write_text("epoch,reward\n0,1\n")
+    files.agents.write_text("epoch,agent,model,reward\n0,0,lstm_ppo,1\n")
+    pixels_of(files)
+    before = files.learning_curve.read_bytes()
+    with pytest.raises(ValueError, match="no_such_command"):
+        plot_learning_curve(files, "$\\no_such_command$")  # fails while it is being drawn
+    assert files.learning_curve.read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_replacement_is_marked_by_a_line_across_the_picture(tmp_path):
+    files = RunFiles(tmp_path)
+    files.metrics.write_text("epoch,reward\n" + "".join(f"{e},{e}\n" for e in range(101)))
+    files.agents.write_text(
+        "epoch,agent,model,reward\n" + "".join(f"{e},0,lstm_ppo,{e}\n" for e in range(101))
+    )
+    without = pixels_of(files)
+    files.replacements.write_text("epoch,left,joined\n70,0,1\n")
+    marked = pixels_of(files)
+    changed = (without != marked).sum(axis=0)
+    column = int(changed[changed.size // 2 :].argmax()) + changed.size // 2
+    assert changed[column] > 200  # most of the height of both axes, dashed
+    assert 0.6 < column / changed.size < 0.8

@@ -1,0 +1,208 @@
+"""Whole runs in Sorrel's own examples, small ones, and the files that they leave."""
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+from PIL import Image
+from sorrel.environment import Environment
+from sorrel.examples.treasurehunt.env import TreasurehuntEnv
+from sorrel.utils.logging import Logger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
+from support.small_runs import (
+    N_AGENTS,
+    SMALL_MODELS,
+    SMALL_WORLDS,
+    run,
+    small_config,
+    weights,
+    without_times,
+)
+
+pytestmark = pytest.mark.usefixtures("own_process")
+
+
+@pytest.mark.parametrize("environment", SMALL_WORLDS)
+@pytest.mark.parametrize("model", SMALL_MODELS)
+def test_three_epochs_leave_every_file_and_rewards_that_agree(environment, model, tmp_path):
+    files, summary = run(tmp_path / "run", environment, model)
+    n_agents = N_AGENTS[environment]
+    assert summary.n_epochs == 3
+    assert summary.steps == 3 * 8 * n_agents
+    metrics, agents = read_columns(files.metrics), read_columns(files.agents)
+    assert metrics["epoch"].tolist() == ["0", "1", "2"]
+    assert metrics["steps"].tolist() == [str(n * 8 * n_agents) for n in (1, 2, 3)]
+    assert agents["agent"].tolist() == [str(i) for i in range(n_agents)] * 3
+    assert set(agents["model"]) == {model}
+    rewards = as_numbers(agents["reward"]).reshape(3, n_agents)
+    np.testing.assert_allclose(as_numbers(metrics["reward"]), rewards.sum(axis=1))
+    assert rewards.any()
+    assert sorted(path.name for path in files.checkpoints.iterdir()) == [
+        f"{i}.pt" for i in range(n_agents)
+    ]
+    with Image.open(files.learning_curve) as picture:
+        assert picture.size[0] > 500
+    assert OmegaConf.load(files.config).model.type == model  # pyright: ignore
+
+
+@pytest.mark.parametrize("environment", SMALL_WORLDS)
+@pytest.mark.parametrize("model", ["gru_ppo", "lstm_ppo"])
+def test_the_recurrent_models_learn(environment, model, tmp_path):
+    before, _ = run(tmp_path / "one epoch", environment, model, "experiment.epochs=0")
+    after, _ = run(tmp_path / "three epochs", environment, model)
+    for agent in range(N_AGENTS[environment]):
+        start, end = (weights(files.checkpoint(str(agent))) for files in (before, after))
+        assert start.keys() == end.keys()
+        changed = [place for place in start if not torch.equal(start[place], end[place])]
+        assert any("weight" in str(place) for place in changed)
+    assert "train/value_loss" in read_columns(after.metrics)
+    assert "train/value_loss" not in read_columns(before.metrics)
+
+
+@pytest.mark.parametrize("model", SMALL_MODELS)
+def test_one_seed_gives_one_run_bit_for_bit(model, tmp_path):
+    first, _ = run(tmp_path / "first", "treasurehunt", model)
+    torch.rand(3)
+    np.random.random(3)  # noqa: NPY002 - the global stream is what is disturbed
+    again, _ = run(tmp_path / "again", "treasurehunt", model)
+    other, _ = run(tmp_path / "other", "treasurehunt", model, "seed=6")
+    assert without_times(first.metrics) == without_times(again.metrics)
+    assert without_times(first.agents) == without_times(again.agents)
+    assert without_times(first.agents) != without_times(other.agents)
+    for agent in ("0", "1"):
+        start, end = (weights(files.checkpoint(agent)) for files in (first, again))
+        assert all(torch.equal(start[place], end[place]) for place in start)
+
+
+def test_the_metrics_are_those_that_sorrels_own_logger_gets(tmp_path):
+    files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo")
+    config = experiment.resolve_config(small_config("treasurehunt", "lstm_ppo"))
+    env = experiment.build_seeded(config)
+    sorrels = Logger(2)
+    env.run_experiment(animate=False, logger=sorrels, output_dir=tmp_path / "other")
+    metrics = read_columns(files.metrics)
+    assert as_numbers(metrics["reward"]).tolist() == sorrels.rewards
+    np.testing.assert_array_equal(as_numbers(metrics["loss"]), np.array(sorrels.losses, float))
+
+
+def test_the_metrics_are_the_means_of_the_agents_diagnostics(tmp_path):
+    files, _ = run(tmp_path / "run", "tag", "gru_ppo")
+    metrics, agents = read_columns(files.metrics), read_columns(files.agents)
+    names = [name for name in agents if name.startswith("train/")]
+    assert {"train/value_loss", "train/approx_kl", "train/entropy_loss"} <= set(names)
+    for name in names:
+        means = as_numbers(agents[name]).reshape(3, 3).mean(axis=1)
+        np.testing.assert_allclose(as_numbers(metrics[name]), means, rtol=1e-5)
+
+
+def test_tensorboard_shows_each_agent_each_metric_and_on_request_each_turn(tmp_path):
+    files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo", "log_turns=true")
+    events = EventAccumulator(str(files.tensorboard)).Reload()
+    tags = events.Tags()["scalars"]
+    assert {"score", "loss", "reward/0", "reward/1", "train/value_loss"} <= set(tags)
+    scores = [event.value for event in events.Scalars("score")]
+    assert scores == as_numbers(read_columns(files.metrics)["reward"]).tolist()
+    assert len(events.Scalars("turn/reward_sum")) == 3 * 8
+    quiet, _ = run(tmp_path / "quiet")
+    tags = EventAccumulator(str(quiet.tensorboard)).Reload().Tags()["scalars"]
+    assert not any(tag.startswith("turn/") for tag in tags)
+
+
+def test_tensorboards_reader_finds_every_metric_per_agent_and_as_mean(tmp_path):
+    files, _ = run(tmp_path / "run", "cleanup", "gru_ppo")
+    events = EventAccumulator(str(files.tensorboard)).Reload()
+    of_an_update = [
+        *("train/policy_gradient_loss", "train/value_loss", "train/entropy_loss"),
+        *("train/approx_kl", "train/clip_fraction", "train/explained_variance"),
+        *("train/grad_norm", "rollout/ep_rew_mean"),
+    ]
+    names = {"time/fps", *of_an_update, *(f"reward/{agent}" for agent in range(3))}
+    names |= {f"agent_{agent}/{name}" for agent in range(3) for name in of_an_update}
+    assert names <= set(events.Tags()["scalars"])
+    for name in of_an_update:
+        mean = [event.value for event in events.Scalars(name)]
+        each = [[e.value for e in events.Scalars(f"agent_{i}/{name}")] for i in range(3)]
+        np.testing.assert_allclose(mean, np.mean(each, axis=0), rtol=1e-4, atol=1e-7)
+    assert [event.step for event in events.Scalars("time/fps")] == [0, 1, 2]
+    agents = read_columns(files.agents)
+    shown = [event.value for event in events.Scalars("agent_2/train/value_loss")]
+    written = as_numbers(agents["train/value_loss"][agents["agent"] == "2"])
+    np.testing.assert_allclose(shown, written[np.isfinite(written)], rtol=1e-6)
+
+
+def test_iowas_own_report_becomes_columns(tmp_path):
+    files, _ = run(tmp_path / "run", "iowa", "lstm_ppo")
+    metrics = read_columns(files.metrics)
+    decks = [as_numbers(metrics[f"encounters/Deck{deck}"]) for deck in "ABCD"]
+    assert np.sum(decks) > 0
+
+
+def test_a_seed_that_was_drawn_is_written_down_and_repeats_the_run(tmp_path):
+    drawn, _ = run(tmp_path / "drawn", "treasurehunt", "lstm_ppo", "seed=null")
+    seed = OmegaConf.load(drawn.config).seed  # pyright: ignore
+    again, _ = run(tmp_path / "again", "treasurehunt", "lstm_ppo", f"seed={seed}")
+    assert without_times(drawn.agents) == without_times(again.agents)
+
+
+def test_a_run_is_never_written_over_another(tmp_path):
+    files, _ = run(tmp_path / "run")
+    before = files.metrics.read_bytes()
+    with pytest.raises(ConfigError, match=r"already holds a run.*hydra.run.dir"):
+        run(tmp_path / "run")
+    assert files.metrics.read_bytes() == before
+
+
+def test_gifs_are_made_at_the_record_period_on_request_only(tmp_path):
+    animated = ["experiment.animate=true", "experiment.record_period=2"]
+    files, _ = run(tmp_path / "animated", "treasurehunt", "lstm_ppo", *animated)
+    gifs = sorted(path.name for path in (files.sorrel / "gifs").iterdir())
+    assert gifs == ["TreasurehuntEnv_epoch0.gif", "TreasurehuntEnv_epoch2.gif"]
+    still, _ = run(tmp_path / "still")
+    assert not still.sorrel.exists()
+
+
+def test_a_run_that_breaks_keeps_its_rows_its_curve_and_its_older_checkpoints(
+    tmp_path, monkeypatch
+):
+    config = small_config("treasurehunt", "lstm_ppo", "experiment.record_period=1")
+    files = RunFiles(tmp_path / "run")
+    resets = iter(range(9))
+
+    def reset(env):
+        Environment.reset(env)
+        if next(resets) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TreasurehuntEnv, "reset", reset)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run_experiment(config, files)
+    assert read_columns(files.metrics)["epoch"].tolist() == ["0", "1"]
+    assert files.learning_curve.exists()
+    assert files.checkpoint("0").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("threads=0", "threads must be an integer of at least 1, not 0"),
+        ("experiment.epochs=many", "experiment.epochs must be an integer of at least 0"),
+        ("experiment.max_turns=2.5", "experiment.max_turns must be an integer"),
+        ("quiet=perhaps", "quiet must be true or false, not 'perhaps'"),
+        ("experiment.record_period=0", "experiment.record_period must be an integer"),
+        ("seed=-1", "seed must be an integer of at least 0"),
+        ("environment.env_class=???", "needs a value for environment.env_class"),
+        ("+model.lstm_ppo.gama=0.9", "gama"),
+        ("model.type=lstm", "model.type=lstm names no model. Did you mean 'lstm_ppo'"),
+        ("model.type=lstm_pro", "Did you mean 'lstm_ppo'"),
+        ("~model.agent_vision_radius", "'model.agent_vision_radius', which is not set"),
+    ],
+)
+def test_a_mistake_in_the_config_is_told_with_its_key(override, told, tmp_path):
+    with pytest.raises(ConfigError) as error:
+        run(tmp_path / "run", "treasurehunt", "lstm_ppo", override)
+    assert told in str(error.value)

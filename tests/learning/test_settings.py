@@ -1,0 +1,119 @@
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from sorrel_recurrent_ppo.config_files import config_dir, model_defaults
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.learning.settings import PPOSettings
+from support.small_models import MODELS
+
+both = pytest.mark.parametrize("name", MODELS)
+
+
+def settings(**changes):
+    return PPOSettings.from_mapping({**model_defaults("lstm_ppo"), **changes}, where="model 'x'")
+
+
+@both
+def test_the_packaged_defaults_are_complete_and_valid(name):
+    defaults = model_defaults(name)
+    assert set(defaults) == {field.name for field in fields(PPOSettings)}
+    assert PPOSettings.from_mapping(defaults).hidden_size == 256
+
+
+@both
+def test_defaults_are_given_out_as_copies(name):
+    model_defaults(name)["hidden_size"] = 3
+    assert model_defaults(name)["hidden_size"] == 256
+
+
+def test_the_configs_are_found():
+    assert (config_dir() / "model" / "lstm_ppo.yaml").is_file()
+
+
+def test_unknown_defaults_suggest_the_nearest():
+    with pytest.raises(ConfigError, match=r"model 'ltsm_ppo'.*Did you mean 'lstm_ppo'\?"):
+        model_defaults("ltsm_ppo")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_size": 0}, "hidden_size must be an integer of at least 1, not 0"),
+        ({"hidden_size": 2.0}, "hidden_size must be an integer of at least 1, not 2.0"),
+        ({"hidden_size": True}, "hidden_size must be an integer of at least 1, not True"),
+        ({"hidden_size": "64"}, "hidden_size must be an integer of at least 1, not '64'"),
+        ({"layer_size": -3}, "layer_size must be an integer of at least 1"),
+        ({"rollout_length": 0}, "rollout_length"),
+        ({"n_epochs": 0}, "n_epochs"),
+        ({"batch_size": None}, "batch_size"),
+        ({"burn_in": -1}, "burn_in must be an integer of at least 0"),
+        ({"entropy_decay_steps": 0}, "entropy_decay_steps"),
+        ({"learning_rate": 0}, "learning_rate must be a number above 0.0, not 0"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"learning_rate": "1e-3"}, "learning_rate must be a number above 0.0, not '1e-3'"),
+        ({"learning_rate_end_factor": 0.0}, "learning_rate_end_factor"),
+        ({"learning_rate_end_factor": 1.1}, "above 0.0 and at most 1.0, not 1.1"),
+        ({"clip_range": 0.0}, "clip_range must be a number above 0.0"),
+        ({"clip_range": float("inf")}, "clip_range"),
+        ({"clip_range_vf": -0.2}, "clip_range_vf"),
+        ({"target_kl": 0}, "target_kl"),
+        ({"max_grad_norm": 0}, "max_grad_norm"),
+        ({"entropy_start": -0.1}, "entropy_start must be a number at least 0.0"),
+        ({"value_coef": -1}, "value_coef"),
+        ({"learning_rate": 10**400}, "learning_rate must be a number above 0.0"),
+        ({"action_dims": []}, r"action_dims must be a list of sizes, not \[\]"),
+        ({"action_dims": b"6"}, "action_dims must be a list of sizes, not b'6'"),
+        ({"gamma": 1.01}, "gamma must be a number at least 0.0 and at most 1.0, not 1.01"),
+        ({"gae_lambda": -0.1}, "gae_lambda"),
+        ({"obs_type": "pictures"}, "obs_type must be one of auto, image, flattened"),
+        ({"obs_type": "imge"}, r"Did you mean 'image'\?"),
+        ({"epoch_end": None}, "epoch_end must be one of truncation, terminal, not None"),
+        ({"layer_norm": 1}, "layer_norm must be true or false, not 1"),
+        ({"reward_scaling": "yes"}, "reward_scaling must be true or false"),
+        ({"previous_action_reward": None}, "previous_action_reward must be true or false"),
+        ({"normalize_advantage": 0}, "normalize_advantage must be true or false"),
+        ({"rollout_length": 7, "sequence_length": 8}, "sequence_length=8 is longer than"),
+        ({"obs_dim": [3, 5]}, r"obs_dim must be \[channels, height, width\], not \[3, 5\]"),
+        ({"obs_dim": "3,5,5"}, "obs_dim must be a list of sizes"),
+        ({"obs_dim": [3, 0, 5]}, "obs_dim must be an integer of at least 1"),
+        ({"action_dims": 6}, "action_dims must be a list of sizes, not 6"),
+        ({"action_dims": [3, 0.5]}, "action_dims must be an integer"),
+        ({"hiden_size": 5}, r"has no parameter 'hiden_size'. Did you mean 'hidden_size'\?"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=f"^model 'x'.*{message}"):
+        settings(**changes)
+
+
+def test_missing_settings_are_named():
+    values = model_defaults("lstm_ppo")
+    del values["gamma"], values["burn_in"]
+    with pytest.raises(ConfigError, match="lacks the parameters burn_in, gamma"):
+        PPOSettings.from_mapping(values)
+
+
+def test_lists_become_tuples_so_that_settings_are_hashable():
+    one, other = (settings(obs_dim=[2, 3, 5], action_dims=[3, 2]) for _ in range(2))
+    assert (one.obs_dim, one.action_dims) == ((2, 3, 5), (3, 2))
+    assert hash(one) == hash(other)
+
+
+def test_the_edges_of_the_ranges_are_taken():
+    edges = settings(gamma=1, gae_lambda=0, entropy_start=0, rollout_length=1, sequence_length=1)
+    assert (edges.gamma, edges.rollout_length) == (1, 1)
+
+
+def test_numbers_of_numpy_are_taken_as_plain_ones():
+    taken = settings(hidden_size=np.int64(5), gamma=np.float32(0.5), obs_dim=[np.int64(2), 3, 5])
+    assert (taken.hidden_size, taken.gamma, taken.obs_dim) == (5, 0.5, (2, 3, 5))
+    assert [type(v) for v in (taken.hidden_size, taken.gamma, *(taken.obs_dim or ()))] == [
+        *(int, float, int, int, int)
+    ]
+
+
+def test_the_wording_of_suggestions():
+    assert did_you_mean("gru_pp", ["gru_ppo", "lstm_ppo"]) == " Did you mean 'gru_ppo'?"
+    assert did_you_mean("treasure", ["a", "b"]) == ""

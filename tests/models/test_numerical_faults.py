@@ -1,0 +1,107 @@
+"""Numbers that are not finite stop training and undo the update; extreme finite ones train."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from sorrel_recurrent_ppo.errors import NumericalError
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.models.base import RecurrentPPO
+from sorrel_recurrent_ppo.population.members import population_of
+from sorrel_recurrent_ppo.run_files import RunFiles
+from support.small_models import MODELS, OBS_SIZE, play, same_weights, small_model, weights
+from support.small_runs import small_config
+
+both = pytest.mark.parametrize("name", MODELS)
+pytestmark = pytest.mark.usefixtures("own_process")
+
+
+@both
+@pytest.mark.parametrize(
+    ("settings", "reward", "term"),
+    [
+        ({"reward_scaling": False, "normalize_advantage": False}, 1e30, "train/value_loss is inf"),
+        ({"learning_rate": 1e38}, 1.0, "train/.* is (nan|inf)|a weight is not finite"),
+        ({"reward_scaling": False, "gae_lambda": 1.0, "gamma": 1.0}, 3e38, "train/.* is (nan|inf)"),
+    ],
+    ids=["loss", "step", "advantages"],
+)
+def test_an_update_that_goes_wrong_is_undone_and_named(name, settings, reward, term, tmp_path):
+    model, twin = (small_model(name, **settings) for _ in range(2))
+    model.agent_name = "agent 5"
+    for one in (model, twin):
+        play(one, 20, dones=[6])
+        one.learn() if "learning_rate" not in settings else None
+        for _ in range(29):
+            one.take_action(np.ones(OBS_SIZE))
+            one.add_memory_ppo(reward, False)
+    number = model.n_updates + 1
+    with pytest.raises(NumericalError, match=rf"^agent 5: update {number} was undone: ({term})"):
+        model.train_step()
+    assert same_weights(weights(model), weights(twin))
+    np.testing.assert_equal(model.rollout.state_dict(), twin.rollout.state_dict())
+    for one in (model, twin):
+        one.save(tmp_path / "model.pt")  # what is not finite would be refused
+        one.load(tmp_path / "model.pt")
+    states = [one.training_state() for one in (model, twin)]
+    assert repr(states[0]) == repr(states[1])
+
+
+def test_a_run_stops_and_keeps_the_agent_before_the_fault(tmp_path):
+    files = RunFiles(tmp_path / "run")
+    config = small_config("treasurehunt", "lstm_ppo", "model.lstm_ppo.learning_rate=1e38")
+    with pytest.raises(NumericalError, match=r"^agent 0 \(TreasurehuntAgent\): update .*\.pt$"):
+        experiment.run_experiment(config, files)
+    kept = files.checkpoint("0.before_fault")
+    assert kept.is_file()
+    env = experiment.build_seeded(experiment.resolve_config(config))
+    assert population_of(env) is not None
+    model = env.agents[0].model
+    assert isinstance(model, RecurrentPPO)
+    model.load(kept)
+    assert len(model.memory) >= 10
+    with pytest.raises(NumericalError, match="agent 0"):
+        model.learn()
+
+
+@both
+@pytest.mark.parametrize("reward", [1e6, -1e6, 1e-6, 1.0, 0.0])
+@pytest.mark.parametrize("scaling", [False, True])
+def test_extreme_and_constant_rewards_train(name, reward, scaling):
+    model = small_model(name, reward_scaling=scaling)
+    for t in range(60):
+        model.take_action(np.ones(OBS_SIZE))
+        model.add_memory_ppo(reward, t % 7 == 6)
+        assert np.isfinite(model.train_step())
+    assert model.n_updates == 2
+    assert all(math.isfinite(value) for value in model.diagnostics.values())
+    assert all(value.isfinite().all() for value in weights(model).values())
+
+
+@both
+def test_a_single_action_and_episodes_of_one_step_train(name):
+    model = small_model(name, action_space=1)
+    play(model, 29, dones=range(29))
+    assert np.isfinite(model.train_step())
+    assert model.last_actions[0] == 0
+    assert model.diagnostics["train/entropy_loss"] == 0.0
+
+
+@both
+def test_an_episode_of_thousands_of_steps_trains(name):
+    model = small_model(name, rollout_length=3000, sequence_length=500, batch_size=1500, n_epochs=1)
+    play(model, 3000)
+    assert np.isfinite(model.train_step())
+    assert torch.isfinite(torch.from_numpy(model.memory.recurrent_state)).all()
+
+
+@pytest.mark.parametrize("n_agents", [1, 50])
+def test_one_agent_and_fifty_train(n_agents, tmp_path):
+    config = small_config("treasurehunt", "gru_ppo", f"model.num_agents={n_agents}")
+    config.world.height = config.world.width = 11
+    files = RunFiles(tmp_path / "run")
+    summary = experiment.run_experiment(config, files)
+    assert summary.steps == 3 * 8 * n_agents
+    assert len(list(files.checkpoints.glob("*.pt"))) >= n_agents

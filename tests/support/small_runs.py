@@ -1,0 +1,69 @@
+"""Whole runs in Sorrel's own examples, small ones, in the process of the test."""
+
+import csv
+
+import torch
+from hydra import compose, initialize_config_dir
+
+from sorrel_recurrent_ppo.config_files import config_dir
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.run_files import RunFiles
+
+SMALL_WORLDS = {
+    "treasurehunt": ["world.height=7", "world.width=7", "world.spawn_prob=0.3"],
+    "cleanup": [
+        *("env.height=9", "env.width=11", "env.initial_apples=9", "env.apple_spawn_chance=0.3"),
+        *("agent.agent.num=3", "agent.agent.obs.vision=2", "env.pollution_threshold=1.0"),
+    ],
+    "tag": ["world.height=6", "world.width=6", "agent.num_agents=3", "agent.vision_radius=2"],
+    "iowa": ["world.height=7", "world.width=7", "world.spawn_prob=0.3"],
+}
+N_AGENTS = {"treasurehunt": 2, "cleanup": 3, "tag": 3, "iowa": 2}
+SMALL_PPO = ["hidden_size=8", "rollout_length=10", "batch_size=10", "sequence_length=4"]
+SMALL_MODELS = {
+    "gru_ppo": [f"model.gru_ppo.{setting}" for setting in SMALL_PPO],
+    "lstm_ppo": [f"model.lstm_ppo.{setting}" for setting in SMALL_PPO],
+    "iqn": ["model.iqn.layer_size=8", "model.iqn.batch_size=4"],
+}
+
+
+def small_config(environment="treasurehunt", model="lstm_ppo", *overrides):
+    chosen = [
+        *(f"environment={environment}", f"model={model}", "seed=5"),
+        *("experiment.epochs=2", "experiment.max_turns=8"),
+        *SMALL_WORLDS[environment],
+        *SMALL_MODELS[model],
+        *overrides,
+    ]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return compose("config", overrides=chosen)
+
+
+def run(directory, *config):
+    files = RunFiles(directory)
+    summary = experiment.run_experiment(small_config(*config), files)
+    return files, summary
+
+
+def without_times(path):
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row.pop("seconds", None)
+    return rows
+
+
+def weights(path):
+    """Return every floating-point tensor of a checkpoint, by its place in the file."""
+    found = {}
+
+    def collect(value, place):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                collect(inner, (*place, key))
+        elif isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim:
+            found[place] = value
+
+    checkpoint = torch.load(path, weights_only=True)
+    collect({k: v for k, v in checkpoint.items() if not k.startswith("optim")}, ())
+    return found

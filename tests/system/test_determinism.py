@@ -1,0 +1,150 @@
+"""The same seed is the same run, bit for bit: tables, weights, states and pictures."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+from sorrel_recurrent_ppo.config_files import config_dir
+from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.resume.run_state import read_run_state
+from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.csv_table import read_columns
+from sorrel_recurrent_ppo.support.randomness import seed_global_generators
+from support.random_streams import assert_same_life, draw_from_global_streams, global_states, live
+from support.run_comparison import assert_same_runs
+from support.small_models import MODELS, small_model
+from support.small_runs import SMALL_MODELS, SMALL_WORLDS
+from support.strange_environment import strange_environment
+
+pytestmark = pytest.mark.usefixtures("own_process")
+
+WORLDS = {
+    **SMALL_WORLDS,
+    "cue_recall": ["world.corridor=2", "experiment.max_turns=16", "agent.num_agents=2"],
+    "state_punishment": ["world.height=7", "world.width=7", "agent.vision_radius=2"],
+}
+# Somebody joins at every epoch but the first.
+TURNOVER = [
+    *("replacement=turnover", "replacement.minimum_tenure=1"),
+    *("replacement.start_epoch=1", "replacement.every=1"),
+]
+
+
+def config_of(environment, model, *overrides):
+    tiny = ["seed=5", "experiment.epochs=2", "experiment.max_turns=8"]
+    chosen = [*tiny, *WORLDS[environment], *SMALL_MODELS[model], *overrides]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return compose("config", [f"environment={environment}", f"model={model}", *chosen])
+
+
+def run_of(directory, config):
+    draw_from_global_streams()  # what has been drawn before is to make no difference
+    files = RunFiles(directory)
+    experiment.run_experiment(config, files)
+    return files
+
+
+def assert_same_bits(files, others):
+    assert_same_runs(files, others)
+    pictures = []
+    for each in (files, others):
+        with Image.open(each.learning_curve) as picture:
+            pictures.append(np.asarray(picture))
+    assert np.array_equal(*pictures)
+
+
+def assert_run_twice_is_one_run(directory, config):
+    files, again = (run_of(directory / name, config) for name in ("one", "again"))
+    assert_same_bits(files, again)
+    return files
+
+
+def test_a_run_again_is_the_same_with_its_picture_and_another_seed_another(tmp_path):
+    config = config_of("treasurehunt", "gru_ppo")
+    files = assert_run_twice_is_one_run(tmp_path, config)
+    config.seed = 6
+    with pytest.raises(AssertionError):
+        assert_same_bits(run_of(tmp_path / "other", config), files)
+
+
+def test_every_packaged_environment_is_tried_here():
+    packaged = {path.stem for path in (config_dir() / "environment").glob("*.yaml")}
+    assert set(WORLDS) == packaged - {"custom"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["gru_ppo", "lstm_ppo"])
+@pytest.mark.parametrize("environment", WORLDS)
+def test_in_every_environment_with_one_thread_and_with_two(environment, model, tmp_path):
+    one = assert_run_twice_is_one_run(tmp_path, config_of(environment, model))
+    assert "train/value_loss" in read_columns(one.metrics)
+    two = config_of(environment, model, "threads=2")
+    assert_same_bits(assert_run_twice_is_one_run(tmp_path / "threads", two), one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["gru_ppo", "lstm_ppo", "iqn"])
+def test_with_agents_replaced(model, tmp_path):
+    config = config_of("tag", model, "experiment.epochs=3", *TURNOVER)
+    state = read_run_state(assert_run_twice_is_one_run(tmp_path, config))
+    assert state is not None
+    assert len(state["replacements"]) >= 2
+
+
+@pytest.mark.slow
+def test_a_job_of_a_sweep_is_the_run_by_itself(tmp_path):
+    settings = [
+        *("model=gru_ppo", "seed=5,6", "hydra.sweep.dir=sweep"),
+        *("experiment.epochs=2", "experiment.max_turns=8"),
+        *(*WORLDS["treasurehunt"], *SMALL_MODELS["gru_ppo"]),
+    ]
+    code = "from sorrel_recurrent_ppo.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", "-m", *settings]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    jobs = sorted(path.parent for path in (tmp_path / "sweep").rglob("metrics.csv"))
+    assert len(jobs) == 2
+    for number, job in enumerate(jobs):
+        config = OmegaConf.load(job / "config.yaml")
+        assert isinstance(config, DictConfig)
+        assert_same_bits(run_of(tmp_path / f"alone{number}", config), RunFiles(job))
+
+
+# --- models in one process ---
+
+
+def test_the_order_in_which_models_are_built_is_no_matter():
+    seeds = {"gru_ppo": 5, "lstm_ppo": 6}
+    lives = []
+    for order in (list(MODELS), list(MODELS)[::-1]):
+        before = global_states()
+        models = {name: small_model(name, seed=seeds[name]) for name in order}
+        lives.append({name: live(model) for name, model in models.items()})
+        assert global_states() == before
+    for name in MODELS:
+        assert_same_life(lives[0][name], lives[1][name])
+
+
+def sorrels_own(company):
+    """Let Sorrel's IQN agents live, with other models built and trained beside them or without."""
+    seed_global_generators(3)
+    env = strange_environment()
+    models = [small_model(name) for name in MODELS] if company else []
+    rewards = env.run_experiment(2)
+    for model in models:
+        live(model)
+    rewards += env.run_experiment(2)
+    weights = [torch.cat([p.flatten() for p in a.model.parameters()]) for a in env.agents]
+    return rewards, torch.cat(weights)
+
+
+def test_sorrels_own_agents_live_as_if_they_were_alone():
+    alone, accompanied = sorrels_own(False), sorrels_own(True)
+    assert alone[0] == accompanied[0]
+    assert torch.equal(alone[1], accompanied[1])
