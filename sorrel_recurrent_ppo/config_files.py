@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 
 __all__ = ["config_dir", "model_defaults"]
 
@@ -53,10 +53,7 @@ def _read_model_section(name: str) -> dict[str, Any]:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = sorted(p.stem for p in folder.glob("*.yaml"))
-        raise ConfigError(
-            f"there are no packaged defaults for model '{name}' (there are some for "
-            f"{', '.join(known)}).{did_you_mean(name, known)}"
-        )
+        raise ConfigError(unknown_name("there are no packaged defaults for the model", name, known))
     config = _load_with_defaults_list(path)
     section = OmegaConf.to_container(config, resolve=True)
     if not isinstance(section, dict) or not isinstance(section.get(name), dict):

@@ -1,11 +1,13 @@
-"""The package's own exceptions, and the one wording of "did you mean"."""
+"""The package's own exceptions, and the message for a name that does not exist."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["CheckpointError", "ConfigError", "NumericalError", "did_you_mean"]
+__all__ = ["CheckpointError", "ConfigError", "NumericalError", "did_you_mean", "unknown_name"]
+
+_MOST_LISTED = 40
 
 
 class ConfigError(ValueError):
@@ -28,15 +30,25 @@ class NumericalError(FloatingPointError):
         self.agent_name = agent_name
 
 
-def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """Suggest the valid name nearest to ``name``.
+def unknown_name(what: str, given: object, valid: Iterable[object]) -> str:
+    """Return the message for a name that does not exist.
 
     Args:
-        name: What was given.
-        valid: What would have been accepted.
+        what: What is missing, such as ``"there is no model named"``.
+        given: The name that was given.
+        valid: The names that exist.
 
     Returns:
-        ``" Did you mean 'x'?"`` with a leading space, or ``""`` when nothing is near.
+        Such as ``"there is no model named 'lstm'. Did you mean 'lstm_ppo'? Valid: dqn,
+        gru_ppo, iqn, lstm_ppo"``. Of more than 40 valid names only the closest is named.
     """
-    near = difflib.get_close_matches(str(name), [str(v) for v in valid], n=1, cutoff=0.6)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    names = [str(name) for name in valid]
+    listed = f" Valid: {', '.join(names) or 'none'}" if len(names) <= _MOST_LISTED else ""
+    return f"{what} {given!r}.{did_you_mean(given, names)}{listed}"
+
+
+def did_you_mean(given: object, valid: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the valid name closest to ``given``, else ``""``."""
+    by_lower = {name.lower(): name for name in valid}
+    close = difflib.get_close_matches(str(given).lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean '{by_lower[close[0]]}'?" if close else ""

@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 from sorrel_recurrent_ppo.config_files import config_dir, model_defaults
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.learning.settings import PPOSettings
 
 if TYPE_CHECKING:
@@ -100,10 +100,7 @@ def load_from(catalogue: Catalogue, name: str) -> type:
     claims = catalogue.get(name, ())
     if not claims:
         known = sorted(catalogue.keys() | _registered.keys())
-        raise ConfigError(
-            f"there is no model named '{name}'.{did_you_mean(name, known)} "
-            f"Available: {', '.join(known) or 'none'}"
-        )
+        raise ConfigError(unknown_name("there is no model named", name, known))
     claim, *others = claims
     if others:
         owners = " and ".join(sorted(f"{_owner(claim)} ({claim.value})" for claim in claims))
@@ -207,13 +204,15 @@ def build_model(
             nor a size is given.
     """
     cls = load_model_class(name)
+    arguments: dict[str, Any] = dict(parameters)
     known = model_parameters(name)
-    _reject_unknown(name, parameters, known)
+    if not is_ppo_model(cls):  # a recurrent PPO merges its defaults and checks names by itself
+        _reject_unknown(name, parameters, known)
+        arguments = packaged_defaults(name) | arguments
     if input_size is None:
         input_size = _from_spec(observation_spec, "input_size", "observation_spec or input_size")
     if action_space is None:
         action_space = _from_spec(action_spec, "n_actions", "action_spec or action_space")
-    arguments = packaged_defaults(name) | parameters
     if is_ppo_model(cls) and observation_spec is not None and arguments.get("obs_dim") is None:
         from sorrel_recurrent_ppo.policy.observations import picture_shape
 
@@ -227,11 +226,8 @@ def _reject_unknown(name: str, parameters: Iterable[str], known: frozenset[str] 
     """Raise for a parameter that the model does not take; ``seed`` suits every model."""
     for parameter in parameters:
         if known is not None and parameter not in known | {"seed"}:
-            choices = sorted(known - {"input_size", "action_space"})
-            raise ConfigError(
-                f"model '{name}' has no parameter '{parameter}'."
-                f"{did_you_mean(parameter, choices)} Valid ones: {', '.join(choices)}"
-            )
+            valid = sorted(known - {"input_size", "action_space"})
+            raise ConfigError(unknown_name(f"model '{name}' has no parameter", parameter, valid))
 
 
 def _from_spec(spec: Any, attribute: str, needed: str) -> Any:

@@ -108,7 +108,7 @@ class TestLoading:
             registry.load_from(catalogue, "gru_pop")
         assert "no model named 'gru_pop'" in str(caught.value)
         assert "Did you mean 'gru_ppo'?" in str(caught.value)
-        assert "Available: gru_ppo, iqn" in str(caught.value)
+        assert "Valid: gru_ppo, iqn" in str(caught.value)
 
     def test_a_broken_plugin_is_an_error_only_when_asked_for(self, tmp_path):
         points = installed_entry_points(

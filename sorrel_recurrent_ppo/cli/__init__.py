@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple, NoReturn
 
-from sorrel_recurrent_ppo.errors import did_you_mean
+from sorrel_recurrent_ppo.errors import unknown_name
 from sorrel_recurrent_ppo.experiments.interruption import INTERRUPTED
 
 __all__ = ["COMMANDS", "Command", "main"]
@@ -42,8 +42,8 @@ def main() -> None:
         return
     name, *rest = arguments
     if name not in COMMANDS:
-        told = f"{PROGRAM}: there is no command '{name}'.{did_you_mean(name, COMMANDS)}"
-        _stop(f"{told}\n{_usage()}", WRONG_INPUT)
+        message = unknown_name("there is no command", name, COMMANDS)
+        _stop(f"{PROGRAM}: {message}\n{_usage()}", WRONG_INPUT)
     try:
         with nullcontext() if debug else _suppress_tracebacks():
             COMMANDS[name].run(rest)

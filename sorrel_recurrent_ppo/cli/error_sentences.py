@@ -15,6 +15,7 @@ from sorrel_recurrent_ppo.errors import (
     ConfigError,
     NumericalError,
     did_you_mean,
+    unknown_name,
 )
 
 __all__ = ["error_sentence"]
@@ -66,10 +67,7 @@ def _missing_choice(error: MissingConfigException) -> str:
     options = [option for option in error.options or () if option != "base"]
     if not group or not options:
         return _first_line(error)
-    return (
-        f"there is no {group}={choice}.{did_you_mean(choice, options)} "
-        f"Available: {', '.join(options)}"
-    )
+    return unknown_name(f"there is no {group}", choice, options)
 
 
 def _unknown_key(error: ConfigKeyError | ConfigAttributeError) -> str:

@@ -15,7 +15,7 @@ from sorrel.entities import Entity
 from sorrel.environment import Environment
 from sorrel.worlds.base_world import World
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 
 __all__ = ["build_environment", "load_class"]
 
@@ -74,10 +74,8 @@ def load_class[T](key: str, dotted_name: str, base: type[T]) -> type[T]:
     found = getattr(module, class_name, None)
     if found is None:
         suitable = [name for name, value in vars(module).items() if _is_derived(value, base)]
-        raise ConfigError(
-            f"{key}={dotted_name}: module '{module_name}' has no '{class_name}'."
-            f"{did_you_mean(class_name, suitable)}"
-        )
+        what = f"{key}={dotted_name}: module '{module_name}' has no"
+        raise ConfigError(unknown_name(what, class_name, suitable))
     if found is not base and not _is_derived(found, base):
         raise ConfigError(
             f"{key}={dotted_name} is not a class derived from {base.__module__}.{base.__name__}"
@@ -128,10 +126,8 @@ def _check_arguments(
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     unknown = [] if takes_any else [name for name in arguments if name not in names]
     if unknown:
-        raise ConfigError(
-            f"config key world.{unknown[0]} is no parameter of {world_name}, which takes "
-            f"{', '.join(names)}.{did_you_mean(unknown[0], names)}"
-        )
+        what = f"config key world.{unknown[0]}: {world_name} has no parameter"
+        raise ConfigError(unknown_name(what, unknown[0], names))
     missing = [
         f"world.{name}"
         for name in names

@@ -10,7 +10,7 @@ from rich.console import Console
 from sorrel.environment import Environment
 from sorrel.utils.logging import TensorboardLogger
 
-from sorrel_recurrent_ppo.errors import ConfigError, NumericalError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, NumericalError, unknown_name
 from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
 from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requests
@@ -154,8 +154,7 @@ def _population(env: Environment, config: DictConfig) -> Population:
     if population is None:
         chosen = OmegaConf.select(config, "model.type")
         raise ConfigError(
-            f"model.type={chosen} names no model.{did_you_mean(chosen, available_models())} "
-            f"Available: {', '.join(available_models())}"
+            unknown_name("model.type: there is no model named", chosen, available_models())
         )
     return population
 

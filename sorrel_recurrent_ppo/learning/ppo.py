@@ -154,7 +154,6 @@ class PPOLearner:
         self.policy = policy
         self.settings = settings
         self.rng = rng
-        keep_freed_memory()
         # The fused step is one kernel instead of several per tensor; not every device has it.
         device_type = next(policy.parameters()).device.type
         self.optimizer = torch.optim.Adam(
@@ -181,6 +180,7 @@ class PPOLearner:
             NumericalError: A loss, a gradient or a weight is not finite; the weights and the
                 optimizer's state are then spoilt.
         """
+        keep_freed_memory()
         self._follow_replaced_weights()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate

@@ -194,8 +194,8 @@ class Rollout(Buffer):
         step = self.pending
         if step is None:
             raise RuntimeError(
-                f"{self.display_name}: a reward arrived without an action. The agent must ask its model "
-                "by take_action(state) before each memory.add(state, action, reward, done)"
+                f"{self.display_name}: a reward arrived without an action. The agent must call "
+                "model.take_action(state) before each memory.add(state, action, reward, done)"
             )
         size = obs.size if isinstance(obs, np.ndarray) else _size_of(obs)
         if size != step.obs.size:
@@ -223,8 +223,8 @@ class Rollout(Buffer):
         for key in extra:
             if key not in self.extra_data:
                 raise ValueError(
-                    f"{self.display_name}: memory.add got '{key}', which is not in memory.extra_data "
-                    f"({', '.join(self.extra_data) or 'empty'})"
+                    f"{self.display_name}: memory.add got '{key}', which is not in "
+                    f"memory.extra_data ({', '.join(self.extra_data) or 'empty'})"
                 )
         if self.size == self.capacity:
             self._grow()

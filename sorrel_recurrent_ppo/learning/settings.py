@@ -5,17 +5,17 @@ The defaults stand in ``configs/model/base/recurrent_ppo.yaml``, with a line on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.support.checks import (
     check_choice,
     check_flag,
     check_integer,
+    check_integers,
     check_number,
-    check_sizes,
 )
 
 __all__ = ["PPOSettings"]
@@ -133,7 +133,7 @@ class PPOSettings:
                 self._set(name, check_number(name, getattr(self, name), above=0.0))
         for name in ("obs_dim", "action_dims"):
             if getattr(self, name) is not None:
-                self._set(name, check_sizes(name, getattr(self, name)))
+                self._set(name, check_integers(name, getattr(self, name), 1))
         if self.obs_dim is not None and len(self.obs_dim) != 3:
             raise ConfigError(
                 f"obs_dim must be [channels, height, width], not {list(self.obs_dim)}"
@@ -144,12 +144,19 @@ class PPOSettings:
         object.__setattr__(self, name, value)
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], *, where: str = "model") -> PPOSettings:
+    def from_mapping(
+        cls,
+        values: Mapping[str, Any],
+        *,
+        where: str = "model",
+        other_names: Sequence[str] = (),
+    ) -> PPOSettings:
         """Make settings from a complete mapping.
 
         Args:
             values: One value for each setting.
             where: What the error message calls the place they come from.
+            other_names: Names that are valid there without being settings, for the error message.
 
         Raises:
             ConfigError: A name is unknown or missing, or a value does not fit.
@@ -158,8 +165,7 @@ class PPOSettings:
         for name in values:
             if name not in names:
                 raise ConfigError(
-                    f"{where} has no parameter '{name}'.{did_you_mean(name, names)} "
-                    f"Valid ones: {', '.join(names)}"
+                    unknown_name(f"{where} has no parameter", name, [*names, *other_names])
                 )
         missing = [name for name in names if name not in values]
         if missing:

@@ -95,7 +95,11 @@ class RecurrentPPO(PyTorchModel):
         if layer_size is not None:
             settings["layer_size"] = layer_size
         values = {**model_defaults(self.registry_name), **settings}
-        checked = PPOSettings.from_mapping(values, where=f"model '{self.registry_name}'")
+        checked = PPOSettings.from_mapping(
+            values,
+            where=f"model '{self.registry_name}'",
+            other_names=("device", "epsilon", "seed"),
+        )
         with untouched_random_state():
             super().__init__(
                 shape,
@@ -107,7 +111,7 @@ class RecurrentPPO(PyTorchModel):
             )
             self.seed = seed
             self.settings = checked
-            with _told_if_too_large(shape, checked):
+            with _explaining_allocation_failure(shape, checked):
                 self._build()
         self.deterministic = False
         self.diagnostics: dict[str, float] = {}
@@ -447,14 +451,27 @@ def _available_device(device: str | torch.device) -> torch.device:
     return chosen
 
 
+# What PyTorch and numpy say of a size that cannot be allocated; they have no class for it.
+_ALLOCATION_MESSAGES = (
+    "can't allocate memory",
+    "not enough memory",
+    "size calculation overflowed",
+    "overflow when unpacking long",
+    "array is too big",
+    "maximum allowed dimension exceeded",
+    "too large to convert",
+)
+
+
 @contextmanager
-def _told_if_too_large(shape: tuple[int, ...], settings: PPOSettings) -> Iterator[None]:
-    """Raise ConfigError where the model's arrays cannot be had."""
+def _explaining_allocation_failure(shape: tuple[int, ...], settings: PPOSettings) -> Iterator[None]:
+    """Raise ConfigError where the model's arrays cannot be allocated; other errors pass."""
     try:
         yield
-    except ConfigError:
-        raise
-    except (MemoryError, OverflowError, RuntimeError, ValueError) as error:
+    except (MemoryError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+        too_large = isinstance(error, MemoryError | OverflowError | torch.OutOfMemoryError)
+        if not too_large and not any(m in str(error).lower() for m in _ALLOCATION_MESSAGES):
+            raise
         raise ConfigError(
             f"a model of hidden_size={settings.hidden_size} and layer_size={settings.layer_size} "
             f"for input_size={list(shape)} cannot be built: {str(error).partition('\n')[0]}"

@@ -50,7 +50,8 @@ class _ReferenceApi(RecurrentPPO):
         shapes, expected = [list(part.shape) for part in parts], [1, 1, self.hidden_size]
         if shapes != [expected] * (2 if lstm else 1):
             raise ValueError(
-                f"{self.display_name}: the recurrent state has shape {shapes}, expected {expected} each"
+                f"{self.display_name}: the recurrent state has shape {shapes}, "
+                f"expected {expected} each"
             )
         row = self.policy.core.flatten_state(state).detach().cpu().numpy()
         if not np.isfinite(row).all():
@@ -106,7 +107,8 @@ class _ReferenceApi(RecurrentPPO):
         missing = self.layout.size + self._context_size - obs.shape[1]
         if missing not in (0, self._context_size):
             raise ValueError(
-                f"{self.display_name}: the state has {obs.shape[1]} values, expected {self.layout.size}"
+                f"{self.display_name}: the state has {obs.shape[1]} values, "
+                f"expected {self.layout.size}"
             )
         # Without the previous action and reward the step counts as an episode's first.
         obs = torch.nn.functional.pad(obs, (0, missing))
@@ -173,13 +175,13 @@ class _ReferenceApi(RecurrentPPO):
         )
         if not fit:
             raise ValueError(
-                f"{self.display_name}: the action {list(branches)} with {len(log_probs)} log-probabilities "
-                f"is none of branches of {list(dims)} choices"
+                f"{self.display_name}: the action {list(branches)} with {len(log_probs)} "
+                f"log-probabilities does not fit branches of {list(dims)} choices"
             )
         if not (math.isfinite(val) and all(map(math.isfinite, log_probs))):
             raise ValueError(
-                f"{self.display_name}: the value {val} and the log-probabilities {list(log_probs)} must be "
-                "finite"
+                f"{self.display_name}: the value {val} and the log-probabilities "
+                f"{list(log_probs)} must be finite"
             )
 
     def _state_list(self) -> list[State]:

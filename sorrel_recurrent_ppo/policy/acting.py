@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy
+from sorrel_recurrent_ppo.policy.cpu.switch import kernels_enabled
 from sorrel_recurrent_ppo.policy.encoders import FlatEncoder
 
 __all__ = ["PolicyStep", "sample_branches"]
@@ -52,7 +53,8 @@ class PolicyStep:
         if step is not None and step.current():
             return step(inputs, flat_state)
         weight = self.policy.heads.critic.weight
-        if weight.device.type != "cpu" or weight.dtype != torch.float32:
+        on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
+        if not (on_cpu and kernels_enabled()):
             self._numpy_step = None
             return self._torch_step(inputs, flat_state)
         self._numpy_step = _NumpyStep(self.policy)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.support.checks import check_integers
 
 __all__ = ["flatten_action", "split_actions", "validate_action_dims"]
 
@@ -29,13 +30,8 @@ def validate_action_dims(action_dims: Sequence[int], action_space: int) -> tuple
     Raises:
         ConfigError: A size is not a positive integer, or their product is not ``action_space``.
     """
-    if isinstance(action_dims, str) or not isinstance(action_dims, Sequence):
-        raise ConfigError(f"action_dims must be a list of branch sizes, not {action_dims!r}")
-    for size in action_dims:
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise ConfigError(f"action_dims must be positive integers, not {list(action_dims)}")
-    dims = tuple(int(size) for size in action_dims)
-    if not dims or math.prod(dims) != action_space:
+    dims = check_integers("action_dims", action_dims, 1)
+    if math.prod(dims) != action_space:
         raise ConfigError(
             f"action_dims={list(dims)} make {math.prod(dims)} joint actions, but the action space "
             f"has {action_space}; the product of action_dims must equal it"

@@ -148,7 +148,8 @@ def read_observation(state: Any, size: int, display_name: str) -> np.ndarray:
         )
     if numbers.size != size:
         raise ValueError(
-            f"{display_name}: the observation has shape {list(numbers.shape)}, expected {size} values"
+            f"{display_name}: the observation has shape {list(numbers.shape)}, "
+            f"expected {size} values"
         )
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large is told below
         flat = np.array(numbers, dtype=np.float32).reshape(-1)
@@ -156,8 +157,8 @@ def read_observation(state: Any, size: int, display_name: str) -> np.ndarray:
     if not math.isfinite(squares) and not (finite := np.isfinite(flat)).all():
         at = int(np.flatnonzero(~finite)[0])
         raise ValueError(
-            f"{display_name}: the observation is {numbers.reshape(-1)[at]} at position {at} of {size}, "
-            "not a finite number in single precision"
+            f"{display_name}: the observation is {numbers.reshape(-1)[at]} at position {at} of "
+            f"{size}, not a finite number in single precision"
         )
     return flat
 
@@ -171,5 +172,6 @@ def _as_array(state: Any, display_name: str) -> np.ndarray:
         return np.asarray(state)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
-            f"{display_name}: the observation must be an array of numbers, not {type(state).__name__}"
+            f"{display_name}: the observation must be an array of numbers, "
+            f"not {type(state).__name__}"
         ) from error

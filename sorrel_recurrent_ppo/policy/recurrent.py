@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from sorrel_recurrent_ppo.policy.cpu.gru_sequence import gru_sequence
+from sorrel_recurrent_ppo.policy.cpu.switch import kernels_enabled
 
 __all__ = ["CellType", "RecurrentCore", "State"]
 
@@ -86,7 +87,7 @@ class RecurrentCore(nn.Module):
         Returns:
             The outputs ``(T, B, H)``.
         """
-        if isinstance(state, Tensor) and _is_faster_by_hand(x, state):
+        if isinstance(state, Tensor) and _uses_gru_kernel(x, state):
             return gru_sequence(x, state[0], *self.weights())
         output, _ = self.rnn(x, state)
         return output
@@ -109,7 +110,7 @@ class RecurrentCore(nn.Module):
         return w_ih, w_hh, b_ih, b_hh
 
 
-def _is_faster_by_hand(x: Tensor, state: Tensor) -> bool:
+def _uses_gru_kernel(x: Tensor, state: Tensor) -> bool:
     """Whether gru_sequence is to run a GRU's sequences: on CPUs, in numpy's precisions."""
     n_steps, n_sequences, _ = x.shape
     return (
@@ -119,4 +120,5 @@ def _is_faster_by_hand(x: Tensor, state: Tensor) -> bool:
         and x.dtype in (torch.float32, torch.float64)
         and x.dtype == state.dtype
         and not torch.is_autocast_enabled("cpu")
+        and kernels_enabled()
     )

@@ -24,7 +24,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.registry import packaged_defaults
 
 __all__ = [
@@ -160,10 +160,9 @@ def _is_recognised(request: ModelRequest, available: Collection[str]) -> bool:
     near = difflib.get_close_matches(unknown[0].lower(), available, n=1, cutoff=_TYPO_CUTOFF)
     if near or request.key == "model" or len(unknown) < len(request.names):
         raise ConfigError(
-            f"{request.key}: there is no model named '{unknown[0]}'."
-            f"{did_you_mean(unknown[0].lower(), available)} Available: "
-            f"{', '.join(sorted(available))}. If this key does not mean the agents' model, set "
-            "SORREL_RECURRENT_PPO=off or call sorrel_recurrent_ppo.uninstall()"
+            unknown_name(f"{request.key}: there is no model named", unknown[0], sorted(available))
+            + ". If this key does not mean the agents' model, set SORREL_RECURRENT_PPO=off or call "
+            "sorrel_recurrent_ppo.uninstall()"
         )
     _log.warning(
         "%s: '%s' is not in the registry; the environment's own models stay",

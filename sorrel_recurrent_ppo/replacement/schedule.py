@@ -10,9 +10,9 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.replacement.selection import SelectionRule
-from sorrel_recurrent_ppo.support.checks import check_integer
+from sorrel_recurrent_ppo.support.checks import check_integer, check_integers
 
 __all__ = ["Schedule", "read_schedule"]
 
@@ -51,14 +51,12 @@ class Schedule:
     checkpoint: str | tuple[str | None, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.epochs is not None and not self.epochs:
-            raise ConfigError("epochs is empty")
         for name in ("start_epoch", "end_epoch", "seed"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), 0)
         check_integer("every", self.every, 1)
-        for epoch in self.epochs or ():
-            check_integer("epochs (each of them)", epoch, 0)
+        if self.epochs is not None:
+            check_integers("epochs", self.epochs, 0)
         if self.end_epoch is not None and self.end_epoch < self.start_epoch:
             raise ConfigError(
                 f"end_epoch={self.end_epoch} is before start_epoch={self.start_epoch}"
@@ -177,10 +175,7 @@ def read_schedule(section: Any, seed: int) -> Schedule | None:
     defaults = _read_yaml("base/schedule")
     for key in given:
         if key not in defaults:
-            raise ConfigError(
-                f"replacement has no key '{key}'.{did_you_mean(str(key), defaults)} "
-                f"Valid ones: {', '.join(defaults)}"
-            )
+            raise ConfigError(unknown_name("replacement has no key", key, defaults))
     try:
         return _schedule({**defaults, **given}, seed)
     except ConfigError as error:
@@ -190,10 +185,7 @@ def read_schedule(section: Any, seed: int) -> Schedule | None:
 def _packaged(name: str) -> dict[str, Any]:
     names = sorted(path.stem for path in (config_dir() / "replacement").glob("*.yaml"))
     if name not in names:
-        raise ConfigError(
-            f"there is no packaged replacement '{name}' (there are {', '.join(names)})."
-            f"{did_you_mean(name, names)}"
-        )
+        raise ConfigError(unknown_name("there is no packaged replacement", name, names))
     return {key: value for key, value in _read_yaml(name).items() if key != "defaults"}
 
 
@@ -233,9 +225,7 @@ def _times(values: dict[str, Any]) -> dict[str, Any]:
             f"epochs names the epochs one by one; {', '.join(spaced)} would do so in another way: "
             "set them, or epochs, to null"
         )
-    if isinstance(epochs, str) or not isinstance(epochs, Sequence):
-        raise ConfigError(f"epochs must be a list of epochs, not {epochs!r}")
-    return {"epochs": tuple(epochs)}
+    return {"epochs": check_integers("epochs", epochs, 0)}
 
 
 def _names(model: Any) -> tuple[str, ...]:

@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
-from sorrel_recurrent_ppo.support.checks import check_choice, check_integer
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
+from sorrel_recurrent_ppo.support.checks import (
+    check_choice,
+    check_integer,
+    check_integers,
+    check_number,
+)
 
 __all__ = ["MODES", "SelectionRule", "select_agents"]
 
@@ -53,7 +58,7 @@ class SelectionRule:
         if self.count is not None:
             check_integer("count", self.count, 1)
         if self.probability is not None:
-            _check_probability(self.probability)
+            check_number("probability", self.probability, low=0.0, high=1.0)
         if self.agent_ids is not None:
             object.__setattr__(self, "agent_ids", _checked_ids(self.agent_ids))
         tenured = self.mode == "random_with_tenure"
@@ -165,10 +170,7 @@ def select_agents(
     names = ("count", "probability", "agent_ids", "minimum_tenure", "reward_window")
     for name in options:
         if name not in names:
-            raise ConfigError(
-                f"select_agents has no option '{name}'.{did_you_mean(name, names)} "
-                f"Valid ones: {', '.join(names)}"
-            )
+            raise ConfigError(unknown_name("select_agents has no option", name, names))
     rule = SelectionRule(mode=mode, **options)
     return rule.select(tenures, np.random.default_rng(seed), rewards)
 
@@ -181,16 +183,8 @@ def _mean_of_last(rewards: Sequence[float], window: int, index: int) -> float:
     return mean
 
 
-def _check_probability(value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
-        raise ConfigError(f"probability must be a number from 0 to 1, not {value!r}")
-
-
 def _checked_ids(value: Any) -> tuple[int, ...]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise ConfigError(f"agent_ids must be a list of agents' places, not {value!r}")
-    for index in value:
-        check_integer("agent_ids (each of them)", index, 0)
-    if len(set(value)) < len(value):
-        raise ConfigError(f"agent_ids names an agent twice: {list(value)}")
-    return tuple(int(index) for index in value)
+    indices = check_integers("agent_ids", value, 0)
+    if len(set(indices)) < len(indices):
+        raise ConfigError(f"agent_ids names an agent twice: {list(indices)}")
+    return indices

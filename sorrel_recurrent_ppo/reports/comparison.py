@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
 
@@ -72,7 +72,7 @@ def group_runs(runs: Iterable[SavedRun], keys: Sequence[str]) -> list[RunGroup]:
     for key in keys:
         if key != MODEL and all(OmegaConf.select(run.config, key) is None for run in runs):
             known = list(_flatten(runs[0].config))
-            raise ConfigError(f"no run has the config key '{key}'.{did_you_mean(key, known)}")
+            raise ConfigError(unknown_name("no run has the config key", key, known))
     groups: dict[tuple[Any, ...], RunGroup] = {}
     for run in runs:
         values = tuple(_label_part(run, key) for key in keys)

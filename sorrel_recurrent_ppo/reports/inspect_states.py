@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.checks import check_choice
 from sorrel_recurrent_ppo.support.command_settings import (
@@ -138,10 +138,7 @@ def _recorded_file(files: RunFiles, agent: str) -> Path:
             f"nothing was recorded of agent {agent}: it was not there in an epoch at the record "
             f"period. Recorded: {', '.join(recorded)}"
         )
-    raise ConfigError(
-        f"there is no agent '{agent}'.{did_you_mean(agent, recorded)} "
-        f"Recorded: {', '.join(recorded)}"
-    )
+    raise ConfigError(unknown_name("there is no recorded agent", agent, recorded))
 
 
 def _has_states(model_name: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.experiments.logging.plotting import smooth, smoothing_window
 from sorrel_recurrent_ppo.experiments.run_summary import last_tenth_mean
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun, read_metrics
@@ -66,9 +66,7 @@ def read_curve(run: SavedRun, metric: str) -> RunCurve:
     """
     metrics = read_metrics(run)
     if metric not in metrics:
-        raise ConfigError(
-            f"{run.files.metrics} has no column '{metric}'.{did_you_mean(metric, metrics)}"
-        )
+        raise ConfigError(unknown_name(f"{run.files.metrics} has no column", metric, metrics))
     if not np.isfinite(metrics[metric]).all():
         raise _broken(run.files.metrics, metric, metrics)
     return RunCurve(run, metrics[metric], metrics.get("steps"), metrics.get("seconds"))

@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, unknown_name
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint
 from sorrel_recurrent_ppo.policy.observations import picture_shape
 from sorrel_recurrent_ppo.population.members import Population, agent_label
@@ -78,10 +78,7 @@ def _find_agent(own_run: SavedRun, label: str, text: str) -> SavedAgent:
         raise ConfigError(f"{label}: {directory} is not a directory")
     agents = {agent.name: agent for agent in run.agents}
     if name not in agents:
-        raise ConfigError(
-            f"{label}: {run.directory} has no agent '{name}'.{did_you_mean(name, agents)} "
-            f"It has {', '.join(agents) or 'none'}"
-        )
+        raise ConfigError(unknown_name(f"{label}: {run.directory} has no agent", name, agents))
     return SavedAgent(run, agents[name])
 
 

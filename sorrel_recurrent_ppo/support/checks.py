@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 
-__all__ = ["check_choice", "check_flag", "check_integer", "check_number", "check_sizes"]
+__all__ = ["check_choice", "check_flag", "check_integer", "check_integers", "check_number"]
 
 
 def check_integer(name: str, value: Any, low: int, high: int | None = None) -> int:
@@ -47,11 +47,11 @@ def _as_float(value: Real) -> float:
         return math.inf
 
 
-def check_sizes(name: str, value: Any) -> tuple[int, ...]:
-    """Return a list of sizes as a tuple; ConfigError unless it holds positive integers alone."""
+def check_integers(name: str, value: Any, low: int) -> tuple[int, ...]:
+    """Return a list of integers as a tuple; ConfigError unless it is one, each at least ``low``."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not value:
-        raise ConfigError(f"{name} must be a list of sizes, not {value!r}")
-    return tuple(check_integer(name, size, 1) for size in value)
+        raise ConfigError(f"{name} must be a list of integers, not {value!r}")
+    return tuple(check_integer(f"{name} (each of them)", number, low) for number in value)
 
 
 def check_flag(name: str, value: Any) -> None:
@@ -63,7 +63,4 @@ def check_flag(name: str, value: Any) -> None:
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
     """Raise ConfigError, with the nearest choice, unless ``value`` is one of them."""
     if not isinstance(value, str) or value not in choices:
-        raise ConfigError(
-            f"{name} must be one of {', '.join(choices)}, not {value!r}."
-            f"{did_you_mean(str(value), choices)}"
-        )
+        raise ConfigError(unknown_name(f"{name} cannot be", value, choices))

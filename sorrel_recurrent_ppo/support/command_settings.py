@@ -10,7 +10,7 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 
 __all__ = ["CommandHelp", "parse_arguments", "parse_run_and_settings", "setting", "wants_help"]
 
@@ -92,10 +92,7 @@ def parse_arguments[T](arguments: Sequence[str], schema: type[T]) -> tuple[list[
             paths.append(Path(argument))
             continue
         if key.partition(".")[0] not in names:
-            raise ConfigError(
-                f"there is no setting '{key}'.{did_you_mean(key, names)} "
-                f"Settings: {', '.join(names)}"
-            )
+            raise ConfigError(unknown_name("there is no setting", key, names))
         if not separator:
             if not remaining:
                 raise ConfigError(f"{argument} needs a value: {key}=...")

@@ -70,7 +70,7 @@ def test_a_world_with_config_parameter_gets_the_config_and_only_what_it_takes(ow
 @pytest.mark.parametrize(
     ("world", "told"),
     [
-        ({"height": 5, "width": 7, "layer": 2}, ["world.layer ", "Did you mean 'layers'?"]),
+        ({"height": 5, "width": 7, "layer": 2}, ["world.layer: ", "Did you mean 'layers'?"]),
         ({"height": 5}, ["world.width, world.layers", "+world.width=... +world.layers=..."]),
         (None, ["world.height, world.width, world.layers"]),
     ],

@@ -197,7 +197,7 @@ def test_a_run_that_breaks_keeps_its_rows_its_curve_and_its_older_checkpoints(
         ("seed=-1", "seed must be an integer of at least 0"),
         ("environment.env_class=???", "needs a value for environment.env_class"),
         ("+model.lstm_ppo.gama=0.9", "gama"),
-        ("model.type=lstm", "model.type=lstm names no model. Did you mean 'lstm_ppo'"),
+        ("model.type=lstm", "model.type: there is no model named 'lstm'. Did you mean 'lstm_ppo'"),
         ("model.type=lstm_pro", "Did you mean 'lstm_ppo'"),
         ("~model.agent_vision_radius", "'model.agent_vision_radius', which is not set"),
     ],

@@ -73,8 +73,9 @@ def test_the_encoder_is_as_wide_as_the_state_unless_told(name):
         ({"input_size": ("a",)}, "input_size must be the shape of an observation"),
         ({"input_size": ()}, r"input_size=\[\] describes an empty observation"),
         ({"input_size": 10**12}, r"for input_size=\[1000000000000\] cannot be built"),
+        ({"input_size": 10**19}, "cannot be built: .*Overflow"),
         ({"hidden_size": 10**13}, "a model of hidden_size=10000000000000 .* cannot be built"),
-        ({"action_dims": []}, r"action_dims must be a list of sizes, not \[\]"),
+        ({"action_dims": []}, r"action_dims must be a list of integers, not \[\]"),
     ],
 )
 def test_what_does_not_fit_is_refused(name, arguments, message):
@@ -501,3 +502,14 @@ def test_a_copy_lives_on_by_itself(name):
     assert play(model, 24) == taken
     model.train_step()
     assert same_weights(weights(model), weights(twin))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, TypeError])
+def test_an_error_of_our_own_in_building_is_not_a_config_error(error, monkeypatch):
+    def fail(*args, **kwargs):
+        raise error("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("sorrel_recurrent_ppo.models.base.RecurrentPolicy", fail)
+    with pytest.raises(error, match="mat1 and mat2") as caught:
+        small_model("lstm_ppo")
+    assert not isinstance(caught.value, ConfigError)

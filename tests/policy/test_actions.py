@@ -38,13 +38,13 @@ def test_dims_that_make_up_the_action_space_are_taken(dims):
     [
         ([3, 2], 7, r"action_dims=\[3, 2\] make 6 joint actions.* has 7"),
         ([5], 6, "make 5 joint actions"),
-        ([], 1, "make 1 joint actions"),
-        ([3, 0], 0, r"positive integers, not \[3, 0\]"),
-        ([-3, -2], 6, "positive integers"),
-        ([2.0, 3], 6, "positive integers"),
-        ([True, 6], 6, "positive integers"),
-        ("32", 6, "list of branch sizes, not '32'"),
-        (6, 6, "list of branch sizes, not 6"),
+        ([], 1, r"action_dims must be a list of integers, not \[\]"),
+        ([3, 0], 0, "integer of at least 1, not 0"),
+        ([-3, -2], 6, "integer of at least 1, not -3"),
+        ([2.0, 3], 6, "must be an integer"),
+        ([True, 6], 6, "must be an integer"),
+        ("32", 6, "list of integers, not '32'"),
+        (6, 6, "list of integers, not 6"),
     ],
 )
 def test_dims_that_do_not_are_refused(dims, action_space, message):

@@ -93,7 +93,7 @@ class TestUnknownNames:
         with pytest.raises(ConfigError) as caught:
             choose(config, TWO)
         assert str(caught.value).startswith(f"{key}: there is no model named")
-        assert "Available: dqn, gru_ppo, iqn, lstm_ppo" in str(caught.value)
+        assert "Valid: dqn, gru_ppo, iqn, lstm_ppo" in str(caught.value)
 
     def test_the_nearest_is_suggested(self):
         with pytest.raises(ConfigError, match="Did you mean 'gru_ppo'"):

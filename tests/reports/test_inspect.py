@@ -131,10 +131,10 @@ def test_an_lstms_cell_can_be_drawn_and_a_gru_has_none(recorded_run):
     ("settings", "told"),
     [
         ({"agent": "2"}, "agent 2 is of model iqn, which has no hidden state"),
-        ({"agent": "00"}, "there is no agent '00'. Did you mean '0'? Recorded: 0, 1"),
+        ({"agent": "00"}, "there is no recorded agent '00'. Did you mean '0'? Valid: 0, 1"),
         ({"epoch": "9"}, "epoch 9 was not recorded. Recorded: 0, 1, 2, or epoch=all"),
-        ({"colour": "rewards"}, "not 'rewards'. Did you mean 'reward'?"),
-        ({"state": "cells"}, "not 'cells'. Did you mean 'cell'?"),
+        ({"colour": "rewards"}, "colour cannot be 'rewards'. Did you mean 'reward'?"),
+        ({"state": "cells"}, "state cannot be 'cells'. Did you mean 'cell'?"),
     ],
 )
 def test_a_mistake_is_told_with_what_there_is(settings, told, recorded_run):

@@ -81,7 +81,7 @@ def test_help_names_the_choices_and_the_settings(tmp_path):
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("model=lstm_pp", "there is no model=lstm_pp. Did you mean 'lstm_ppo'? Available: dqn"),
+        ("model=lstm_pp", "there is no model 'lstm_pp'. Did you mean 'lstm_ppo'? Valid: dqn"),
         ("threads=0", "threads must be an integer of at least 1, not 0"),
         ("experiment.epoch=3", "no key 'experiment.epoch'. Did you mean 'experiment.epochs'?"),
         ("model.lstm_ppo.hiden_size=3", "Did you mean 'model.lstm_ppo.hidden_size'?"),

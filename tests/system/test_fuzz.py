@@ -1,4 +1,4 @@
-"""A short run of fuzzing checkpoints and configs; ``python tests/support/fuzzing.py`` does the long ones."""
+"""Fuzzing checkpoints and configs, a short run; ``tests/support/fuzzing.py`` does long ones."""
 
 from sorrel_recurrent_ppo.integration.install import install
 from support import fuzzing

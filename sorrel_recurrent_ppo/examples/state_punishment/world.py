@@ -10,7 +10,7 @@ from sorrel.entities.basic_entities import Wall
 from sorrel.examples.treasurehunt.entities import Sand
 from sorrel.worlds import Gridworld
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.examples.state_punishment.entities import RESOURCES, Resource
 from sorrel_recurrent_ppo.examples.world_random import random_index
 
@@ -152,10 +152,7 @@ def _read_resources(section: DictConfig) -> tuple[dict[str, int], dict[str, dict
     for key, values in section.items():
         name = str(key)
         if name not in RESOURCES:
-            raise ConfigError(
-                f"world.resources has no kind '{name}', only {', '.join(RESOURCES)}."
-                f"{did_you_mean(name, RESOURCES)}"
-            )
+            raise ConfigError(unknown_name("world.resources has no kind", name, RESOURCES))
         counts[name] = int(values["count"])
         parameters[name] = {key: float(values[key]) for key in ("value", "harm", "penalty")}
     return counts, parameters

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean
+from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord, Sink, scalars
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.randomness import untouched_random_state
@@ -30,10 +30,7 @@ def wandb_sinks(config: DictConfig, files: RunFiles) -> list[Sink]:
     """
     kind = OmegaConf.select(config, "logger.type", default="files")
     if kind not in LOGGERS:
-        raise ConfigError(
-            f"there is no logger.type={kind}.{did_you_mean(kind, LOGGERS)} "
-            f"Available: {', '.join(LOGGERS)}"
-        )
+        raise ConfigError(unknown_name("there is no logger.type", kind, LOGGERS))
     return [WandbSink(config, files)] if kind == "wandb" else []
 
 
@@ -53,10 +50,7 @@ class WandbSink:
     def __init__(self, config: DictConfig, files: RunFiles) -> None:
         settings = config.logger
         if settings.mode not in MODES:
-            raise ConfigError(
-                f"there is no logger.mode={settings.mode}.{did_you_mean(settings.mode, MODES)} "
-                f"Available: {', '.join(MODES)}"
-            )
+            raise ConfigError(unknown_name("there is no logger.mode", settings.mode, MODES))
         wandb = _imported()
         try:
             with untouched_random_state():

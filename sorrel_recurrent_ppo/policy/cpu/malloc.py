@@ -1,22 +1,28 @@
-"""Memory that an update frees and takes again."""
+"""Keeping freed memory in the process."""
 
 from __future__ import annotations
 
+import functools
+
 import torch
+
+from sorrel_recurrent_ppo.policy.cpu.switch import kernels_enabled
 
 __all__ = ["keep_freed_memory"]
 
-# Just under the largest block by which glibc learns (DEFAULT_MMAP_THRESHOLD_MAX, 32 MiB).
+# Just under the largest block that raises the threshold (DEFAULT_MMAP_THRESHOLD_MAX, 32 MiB).
 _BLOCK_BYTES = 31 * 2**20
 
 
+@functools.cache
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed, up to 62 MiB, instead of giving it back at once.
+    """Make the C library keep up to 62 MiB of freed memory, once per process.
 
-    An update takes and frees arrays of about a megabyte some hundred times. glibc gives those
-    back to the system, which finds and clears their pages anew each time: a fifth of an update.
-    From the freeing of a larger block it learns to keep them (``mallopt(3)``, on the dynamic
-    ``M_MMAP_THRESHOLD``); nobody writes to the block, so it takes no memory. Where the threshold
-    was set by hand, and in other C libraries, this changes nothing.
+    An update allocates and frees arrays of about a megabyte some hundred times. glibc returns such
+    blocks to the system, which maps and clears their pages again each time: a fifth of an update.
+    Freeing one larger block raises glibc's dynamic ``M_MMAP_THRESHOLD`` (``mallopt(3)``), so that
+    it keeps them. The block is never written to, so it takes no memory. Where the threshold was set
+    explicitly, and in other C libraries, this changes nothing.
     """
-    torch.empty(_BLOCK_BYTES, dtype=torch.uint8)
+    if kernels_enabled():
+        torch.empty(_BLOCK_BYTES, dtype=torch.uint8)

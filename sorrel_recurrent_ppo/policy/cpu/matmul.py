@@ -16,6 +16,8 @@ import torch
 from threadpoolctl import threadpool_info
 from torch import Tensor, nn
 
+from sorrel_recurrent_ppo.policy.cpu.switch import kernels_enabled
+
 __all__ = ["linear", "small_batch_matmul", "supports_onednn"]
 
 # OpenBLAS's names of the processors that its kernels for AVX-512 were written for.
@@ -52,6 +54,7 @@ def supports_onednn(x: Tensor, weight: Tensor) -> bool:
         x.device.type == weight.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
+        and kernels_enabled()
         and has_onednn()
     )
 
