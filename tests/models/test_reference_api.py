@@ -347,8 +347,8 @@ def test_a_state_that_does_not_fit_is_refused(name, change, error, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"action": 6}, "out of bounds|is none of branches"),
-        ({"action": -1}, "out of bounds|is none of branches"),
+        ({"action": 6}, "out of bounds|does not fit branches"),
+        ({"action": -1}, "out of bounds|does not fit branches"),
         ({"log_prob": float("nan")}, "must be finite"),
         ({"val": float("inf")}, "must be finite"),
         ({"reward": float("nan")}, "reward must be finite"),
