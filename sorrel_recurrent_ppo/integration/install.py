@@ -1,17 +1,19 @@
-"""Installing the package into Sorrel: ``Environment.__init__`` honours the config's models.
+"""Installing the package into Sorrel: environments honour the models in their configs.
 
-`install` wraps ``Environment.__init__``, the only method of a Sorrel class that is changed. When an
-environment has built its agents and its config names models of the registry or a replacement
-schedule, the environment gets a population, which tracks it from then on. An environment whose
-config names neither stays as it is.
+`install` wraps four methods of Sorrel's ``Environment``. When the constructor has built an
+environment's agents and its config names models of the registry or a replacement schedule, the
+environment gets a population, which tracks it from then on. ``reset``, ``take_turn`` and
+``run_experiment`` do the same for an environment that never called ``Environment.__init__``. An
+environment whose config names neither stays as it is.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -19,27 +21,49 @@ from omegaconf.errors import InterpolationResolutionError
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.population.assignment import assign_and_admit, choose_models
-from sorrel_recurrent_ppo.population.lifecycle import track_population
+from sorrel_recurrent_ppo.population.assignment import (
+    admit_agents,
+    agent_facts,
+    choose_models,
+    config_of,
+)
+from sorrel_recurrent_ppo.population.joining import (
+    find_population,
+    merge,
+    plain_config,
+    population_to_join,
+)
+from sorrel_recurrent_ppo.population.lifecycle import (
+    follow_reset,
+    run_tracked,
+    track_coordinator,
+    track_population,
+)
 from sorrel_recurrent_ppo.population.members import (
     Population,
+    member_of,
     population_of,
     refuse_shared_models,
 )
 from sorrel_recurrent_ppo.population.model_choice import read_requests
+from sorrel_recurrent_ppo.population.records import save_in_hydra_directory
+from sorrel_recurrent_ppo.population.research_names import warn_of_research_keys
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.replacement.apply_schedule import schedule_from_config
-from sorrel_recurrent_ppo.replacement.records import save_in_hydra_directory
+from sorrel_recurrent_ppo.support.log_once import forget_logged
 
-__all__ = ["install", "uninstall"]
+__all__ = ["install", "join_environments", "uninstall"]
+
+_LATE = ("reset", "take_turn", "run_experiment")
 
 
 @dataclass
 class _Hook:
-    """Sorrel's own constructor while it is wrapped, and whether the wrapper does anything."""
+    """Sorrel's own methods while they are wrapped, and whether the wrappers do anything."""
 
-    original: Callable[..., None] | None = None
+    originals: dict[str, Callable[..., Any]] = field(default_factory=dict)
     active: bool = False
+    seen: weakref.WeakSet[Environment] = field(default_factory=weakref.WeakSet)
 
 
 _hook = _Hook()
@@ -48,9 +72,13 @@ _hook = _Hook()
 def install() -> None:
     """Make environments built from now on honour the models in their configs; idempotent."""
     _hook.active = True
-    if _hook.original is None:
-        _hook.original = Environment.__init__
-        Environment.__init__ = _wrap(_hook.original)
+    if not _hook.originals:
+        forget_logged()
+    if "__init__" not in _hook.originals:
+        _wrap("__init__", _wrap_constructor)
+    for name in _LATE:
+        if name not in _hook.originals:
+            _wrap(name, functools.partial(_wrap_late, name))
 
 
 def uninstall() -> None:
@@ -60,13 +88,41 @@ def uninstall() -> None:
     """
     _hook.active = False
     # Another package may have wrapped ours since: then ours stays in the chain, inactive.
-    original = _hook.original
-    if original is not None and getattr(Environment.__init__, "__wrapped__", None) is original:
-        Environment.__init__ = original
-        _hook.original = None
+    for name, original in [*_hook.originals.items()]:
+        if getattr(getattr(Environment, name), "__wrapped__", None) is original:
+            setattr(Environment, name, original)
+            del _hook.originals[name]
 
 
-def _wrap(original: Callable[..., None]) -> Callable[..., None]:
+def join_environments(coordinator: object, environments: Sequence[Environment]) -> None:
+    """Make one population of several environments that are run in lockstep.
+
+    Their agents are named 0 to n-1 over all environments, in the order given; lists of models and
+    schedules in the config are for the whole, and an epoch begins when an environment that has
+    acted is reset. Environments built from one config form a population by themselves; this call
+    is for others, and for a single environment with a loop of its own.
+
+    Args:
+        coordinator: The object that runs them, which `replace_agent` then takes as well. An
+            environment or any other object.
+        environments: The environments, each with its agents, built after `install`.
+
+    Raises:
+        ConfigError: An environment has no population, or two agents share a recurrent model.
+    """
+    if not environments:
+        raise ConfigError("join_environments needs at least one environment")
+    population = merge(environments)
+    population.is_explicit = True
+    track_coordinator(coordinator, population)
+
+
+def _wrap(name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    _hook.originals[name] = getattr(Environment, name)
+    setattr(Environment, name, make(_hook.originals[name]))
+
+
+def _wrap_constructor(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def __init__(env: Environment, *args: Any, **kwargs: Any) -> None:
         original(env, *args, **kwargs)
@@ -75,6 +131,28 @@ def _wrap(original: Callable[..., None]) -> Callable[..., None]:
                 _honour_config(env)
 
     return __init__
+
+
+def _wrap_late(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a method that an environment with a constructor of its own calls at the latest."""
+
+    @functools.wraps(original)
+    def method(env: Environment, *args: Any, **kwargs: Any) -> Any:
+        if not _hook.active or env in _hook.seen or population_of(env) is not None:
+            return original(env, *args, **kwargs)
+        with _naming_unresolved_keys():
+            _honour_config(env)
+        population = population_of(env)
+        if population is None:
+            return original(env, *args, **kwargs)
+        if name == "run_experiment":
+            return run_tracked(original, env, *args, **kwargs)
+        result = original(env, *args, **kwargs)
+        if name == "reset":
+            follow_reset(env, population)
+        return result
+
+    return method
 
 
 @contextmanager
@@ -91,22 +169,45 @@ def _naming_unresolved_keys() -> Iterator[None]:
 
 def _honour_config(env: Environment) -> None:
     """Give an environment a population and its models, if its config asks for any."""
-    if not isinstance(env.config, DictConfig) or population_of(env) is not None:
+    _hook.seen.add(env)
+    config = config_of(env)
+    if config is None or population_of(env) is not None:
         return
-    section = OmegaConf.select(env.config, "replacement")
+    if (found := _population_coordinated_by(env)) is not None:
+        track_coordinator(env, found)
+        return
+    section = OmegaConf.select(config, "replacement")
     is_schedule = section != "none" and isinstance(section, DictConfig | str)
-    schedule = schedule_from_config(env.config) if is_schedule else None
-    requests = read_requests(env.config, available_models())
-    agents = getattr(env, "agents", [])
-    choices = choose_models(env.config, requests, agents)
+    schedule = schedule_from_config(config) if is_schedule else None
+    requests = read_requests(config, available_models())
+    agents = list(getattr(env, "agents", []))
     # Environments that build their agents at each reset get their models at the first one.
-    asks_for_models = any(c and c.build for c in choices) if agents else bool(requests)
+    asks_for_models = bool(requests)
+    if requests and agents:
+        choices = choose_models(config, requests, agent_facts(agents))
+        asks_for_models = any(choice is not None and choice.build for choice in choices)
     if not asks_for_models and schedule is None:
         refuse_shared_models(agents, [agent.model for agent in agents])
         return
+    warn_of_research_keys(config)
+    population = population_to_join(env) or _new_population(env, schedule)
+    if agents:
+        admit_agents(env, population)
+    track_population(env, population)
+
+
+def _population_coordinated_by(env: Environment) -> Population | None:
+    """Return the population of the environments that an environment runs, if it has no other."""
+    found = find_population(env)
+    agents = getattr(env, "agents", [])
+    return found if found and all(found.owns(member_of(agent)) for agent in agents) else None
+
+
+def _new_population(env: Environment, schedule: Any) -> Population:
     population = Population()
+    population.config_when_built = plain_config(env)
     population.replacement_listeners.append(save_in_hydra_directory)
+    population.schedule = schedule
     if schedule is not None:
         population.epoch_start_callbacks.append(schedule)
-    assign_and_admit(env, population, agents, choices)
-    track_population(env, population)
+    return population

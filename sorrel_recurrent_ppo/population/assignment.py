@@ -1,20 +1,21 @@
-"""Giving an environment's agents the models that its config names for them."""
+"""Giving agents the models that their environment's config names for them."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from sorrel.agents import Agent
 from sorrel.environment import Environment
 from sorrel.models import BaseModel
 from sorrel.models.pytorch.pytorch_base import PyTorchModel
 
-from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.population.members import (
     Population,
     agent_label,
@@ -26,75 +27,128 @@ from sorrel_recurrent_ppo.population.model_choice import (
     Choice,
     ModelRequest,
     assign_models,
+    check_lists,
+    kind_of,
     misplaced_keys,
     model_section,
+    read_requests,
 )
 from sorrel_recurrent_ppo.population.seeds import agent_seed
-from sorrel_recurrent_ppo.registry import build_model, find_name, model_parameters
+from sorrel_recurrent_ppo.registry import (
+    available_models,
+    build_model,
+    find_name,
+    is_ppo_model,
+    model_parameters,
+)
+from sorrel_recurrent_ppo.support.log_once import log_once
+from sorrel_recurrent_ppo.support.randomness import untouched_random_state
 
-__all__ = ["assign_and_admit", "choose_models"]
+__all__ = [
+    "admit_agents",
+    "agent_facts",
+    "build_chosen",
+    "choose_models",
+    "config_of",
+    "load_checkpoint",
+    "own_seed",
+]
 
 _log = logging.getLogger(__name__)
 
+# Parameters of a model that may be a list with one value per agent.
+_PER_AGENT = ("checkpoint", "learns")
+
+
+def config_of(env: Environment) -> DictConfig | None:
+    """Return an environment's config as OmegaConf reads it; ``None`` if it has none."""
+    config = getattr(env, "config", None)
+    if isinstance(config, dict):
+        config = OmegaConf.create(config)
+    return config if isinstance(config, DictConfig) else None
+
+
+def agent_facts(agents: Sequence[Agent]) -> list[AgentFacts]:
+    """Return what the choice of models depends on, of agents by index."""
+    return [
+        AgentFacts(type(agent).__name__, str(agent.kind), find_name(type(agent.model)))
+        for agent in agents
+    ]
+
 
 def choose_models(
-    config: DictConfig, requests: Sequence[ModelRequest], agents: Sequence[Agent]
+    config: DictConfig, requests: Sequence[ModelRequest], agents: Sequence[AgentFacts]
 ) -> list[Choice | None]:
     """Return the model that a config names for each agent, ``None`` where it names none.
 
     Raises:
-        ConfigError: As `assign_models`.
+        ConfigError: As `assign_models` and `check_lists`.
     """
-    facts = [
-        AgentFacts(type(agent).__name__, str(agent.kind), find_name(type(agent.model)))
-        for agent in agents
-    ]
-    return assign_models(config, requests, facts)
+    check_lists(config, requests, agents, complete=False)
+    return assign_models(config, requests, agents)
 
 
-def assign_and_admit(
-    env: Environment,
-    population: Population,
-    agents: Sequence[Agent],
-    choices: Sequence[Choice | None],
-) -> None:
-    """Build the chosen models, attach them, and admit every agent to the population.
+def admit_agents(env: Environment, population: Population) -> None:
+    """Give an environment's agents their models, and admit them to its population.
 
     Args:
-        env: The environment, whose config has the models' parameters.
-        population: The environment's population, without members.
-        agents: The environment's agents.
-        choices: One choice per agent, by `choose_models`.
+        env: The environment, whose config names the models and has their parameters.
+        population: The population, with the agents of earlier environments as members.
 
     Raises:
         ConfigError: A parameter does not fit, or two agents share one recurrent model.
+        CheckpointError: An agent's checkpoint is missing, damaged, or of another model.
     """
+    config = config_of(env)
+    assert config is not None
+    agents = list(env.agents)
+    requests = read_requests(config, available_models())
+    facts = [*agent_facts([member.agent for member in population.members]), *agent_facts(agents)]
+    first = len(population.members)
+    choices = choose_models(config, requests, facts)[first:]
     changes: list[str] = []
-    for index, (agent, choice) in enumerate(zip(agents, choices, strict=True)):
+    for index, (agent, choice) in enumerate(zip(agents, choices, strict=True), start=first):
         former = type(agent.model)
+        kind = kind_of(config, facts, index)
         if choice is not None and choice.build:
-            model, seed = _build(env.config, index, agent, choice)
+            seed = agent_seed(config, choice.name, own_seed(config, choice), index)
+            model = build_chosen(config, index, agent, choice, seed=seed)
             attach_model(agent, index, model)
-            population.admit(agent, model_name=choice.name, seed=seed)
+            population.admit(agent, model_name=choice.name, seed=seed, kind=kind)
             changes.append(f"{choice.name} (was {former.__name__})")
         else:
             name = find_name(former) or former.__name__
-            population.admit(agent, model_name=name, seed=None)
+            population.admit(agent, model_name=name, seed=None, kind=kind)
             changes.append(f"{name} (the environment's own)")
-    refuse_shared_models(agents, [agent.model for agent in agents])
-    _log_changes(changes)
+    members = population.members
+    refuse_shared_models([m.agent for m in members], [m.agent.model for m in members])
+    _log_changes(changes, first)
     for name in dict.fromkeys(choice.name for choice in choices if choice and choice.build):
-        _warn_of_misplaced_keys(env.config, name)
+        _warn_of_misplaced_keys(config, name)
 
 
-def _build(config: DictConfig, index: int, agent: Agent, choice: Choice) -> tuple[BaseModel, int]:
-    """Return the model chosen for an agent, and the seed that it was built with.
+def build_chosen(
+    config: DictConfig, index: int, agent: Agent, choice: Choice, *, seed: int
+) -> BaseModel:
+    """Return the model chosen for an agent, loaded from its checkpoint if the config names one.
+
+    Args:
+        config: The environment's whole config.
+        index: The agent's index in the population.
+        agent: The agent, whose specs give the sizes.
+        choice: The choice.
+        seed: Seed of the model's randomness.
 
     Raises:
         ConfigError: A parameter does not fit; the message names the keys and the agent.
+        CheckpointError: The checkpoint is missing, damaged, or of another model.
     """
-    parameters = model_section(config, choice.name)
-    seed = agent_seed(config, choice.name, parameters.pop("seed", None), index)
+    parameters = model_section(config, choice.name, choice.kind)
+    parameters.pop("seed", None)
+    for key in _PER_AGENT:
+        if isinstance(parameters.get(key), list):
+            parameters[key] = _value_for(parameters[key], f"model.{choice.name}.{key}", index)
+    checkpoint = parameters.pop("checkpoint", None)
     try:
         model = build_model(
             choice.name,
@@ -109,7 +163,54 @@ def _build(config: DictConfig, index: int, agent: Agent, choice: Choice) -> tupl
             f"{choice.key}={choice.name} for {agent_label(index, agent)}, with the parameters in "
             f"model.{choice.name}: {error}"
         ) from error
-    return model, seed
+    if checkpoint is not None:
+        label = f"model.{choice.name}.checkpoint for {agent_label(index, agent)}"
+        load_checkpoint(model, str(checkpoint), label, seed=seed)
+    return model
+
+
+def own_seed(config: DictConfig, choice: Choice) -> Any:
+    """Return the seed that a config gives for a model, ``model.<name>.seed``, or ``None``."""
+    return model_section(config, choice.name, choice.kind).get("seed")
+
+
+def _value_for(values: list[Any], key: str, index: int) -> Any:
+    if index >= len(values):
+        raise ConfigError(
+            f"{key} lists {len(values)} values, none for agent {index}; give one for each agent"
+        )
+    return values[index]
+
+
+def load_checkpoint(model: BaseModel, checkpoint: str, label: str, *, seed: int) -> None:
+    """Load a saved model into a new one, which then draws from random streams of its own.
+
+    Args:
+        model: The model.
+        checkpoint: The file.
+        label: Whose model it is, for error messages.
+        seed: Seed of the random streams: agents that start from one file act differently.
+
+    Raises:
+        ConfigError: The model cannot be loaded from a file.
+        CheckpointError: The file is missing, damaged, or of another model or shape.
+    """
+    load = getattr(model, "load", None)
+    if load is None:
+        raise ConfigError(f"{label}: {type(model).__name__} cannot be loaded from a checkpoint")
+    if not Path(checkpoint).is_file():
+        raise CheckpointError(f"{label}: checkpoint {checkpoint} does not exist")
+    try:
+        with untouched_random_state():
+            load(checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(f"{label}: {error}") from error
+    except Exception as error:  # Sorrel's models pass on whatever PyTorch raises
+        raise CheckpointError(
+            f"{label}: checkpoint {checkpoint} is damaged or does not fit {model}: {error}"
+        ) from error
+    if is_ppo_model(model):
+        model.reseed(seed)
 
 
 def _sizes(agent: Agent) -> dict[str, Any]:
@@ -123,9 +224,8 @@ def _sizes(agent: Agent) -> dict[str, Any]:
     return sizes
 
 
-def _log_changes(changes: Sequence[str]) -> None:
+def _log_changes(changes: Sequence[str], first: int) -> None:
     """Log the agents' models, a line for each group of consecutive agents that are alike."""
-    first = 0
     for change, group in itertools.groupby(changes):
         last = first + len(list(group)) - 1
         agents = f"agent {first}" if first == last else f"agents {first}-{last}"
@@ -135,7 +235,9 @@ def _log_changes(changes: Sequence[str]) -> None:
 
 def _warn_of_misplaced_keys(config: DictConfig, name: str) -> None:
     for key in misplaced_keys(config, model_parameters(name) or ()):
-        _log.warning(
-            "model.%s is left to the environment; if it was meant for %s, it must be model.%s.%s",
-            *(key, name, name, key),
+        log_once(
+            _log,
+            logging.WARNING,
+            f"model.{key} is left to the environment; if it was meant for {name}, it must be "
+            f"model.{name}.{key}",
         )

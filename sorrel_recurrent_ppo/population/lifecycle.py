@@ -1,61 +1,152 @@
-"""Keeping a population up to date while its environment is reset and run.
+"""Keeping a population up to date while its environments are reset and run.
 
-An environment with a population gets instance overrides of ``reset``, ``run_experiment`` and
-``generate_memories`` (see `sorrel_recurrent_ppo.support.instance_overrides`), each of which calls
-the method of the environment's class.
+An environment with a population gets instance overrides of ``reset``, ``take_turn``,
+``run_experiment`` and ``generate_memories`` (see `sorrel_recurrent_ppo.support.instance_overrides`),
+each of which calls the method of the environment's class.
+
+Epochs are counted in one of two ways. While ``run_experiment`` of an environment runs, each of its
+resets begins an epoch. In a population of several environments, which a coordinator runs in
+lockstep, an epoch begins when an environment that has acted is reset again.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.population.assignment import assign_and_admit, choose_models
+from sorrel_recurrent_ppo.population.assignment import admit_agents
 from sorrel_recurrent_ppo.population.epoch_metrics import given_logger, reporting
+from sorrel_recurrent_ppo.population.joining import check_complete, separate
 from sorrel_recurrent_ppo.population.members import Population, population_of, set_population
-from sorrel_recurrent_ppo.population.model_choice import read_requests
-from sorrel_recurrent_ppo.registry import available_models
+from sorrel_recurrent_ppo.population.reconciliation import reconcile
+from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.support.instance_overrides import override
 
-__all__ = ["track_population"]
+__all__ = ["follow_reset", "run_tracked", "track_coordinator", "track_population"]
+
+_log = logging.getLogger(__name__)
 
 
 def track_population(env: Environment, population: Population) -> None:
-    """Keep a population up to date whenever its environment is reset or run.
+    """Keep a population up to date whenever one of its environments is reset or run.
 
     Args:
         env: The environment.
         population: With the environment's agents as members, or empty until its first reset.
     """
     set_population(env, population)
+    population.add_environment(env)
+    population.set_roster(env, getattr(env, "agents", []))
     override(env, "reset", _reset)
+    override(env, "take_turn", _take_turn)
     override(env, "run_experiment", _run_experiment)
     override(env, "generate_memories", _generate_memories)
+
+
+def track_coordinator(coordinator: object, population: Population) -> None:
+    """Make a population that of the object which runs its environments in lockstep."""
+    set_population(coordinator, population)
+    if hasattr(type(coordinator), "run_experiment"):
+        override(coordinator, "run_experiment", _run_lockstep)
 
 
 def _reset(env: Environment, *args: Any, **kwargs: Any) -> Any:
     """Override of ``Environment.reset``."""
     population = _population(env)
-    _notify_epoch_end(env, population)
-    result = type(env).reset(env, *args, **kwargs)
     if population.members:
-        population.rebind_agents(env.agents)
+        reconcile(env, population, in_reset=False)
+    if population.counts_by_reset:
+        ends = population.is_lockstep and population.begins_epoch(env)
+        if ends or not population.is_lockstep:
+            _notify_epoch_end(env, population)
+    result = type(env).reset(env, *args, **kwargs)
+    follow_reset(env, population)
+    return result
+
+
+def follow_reset(env: Environment, population: Population) -> None:
+    """Bring a population up to date after a reset of one of its environments."""
+    if population.is_filled:
+        reconcile(env, population, in_reset=True)
     else:
-        requests = read_requests(env.config, available_models())
-        choices = choose_models(env.config, requests, env.agents)
-        assign_and_admit(env, population, env.agents, choices)
-    population.start_epoch()
-    if population.running:
+        admit_agents(env, population)
+        population.set_roster(env, env.agents)
+    begins = population.start_epoch(env)
+    if begins:
+        _resume_training(population)
         for callback in population.epoch_start_callbacks:
             callback(env, population.epoch)
-    return result
+
+
+def _resume_training(population: Population) -> None:
+    """Let the models train that the environment's code has left in evaluation."""
+    for member in population.members:
+        model = member.agent.model
+        if is_ppo_model(model) and getattr(model, "learns", True) and not model.training:
+            model.train()
+            if not member.was_resumed:
+                _log.warning(
+                    "epoch %d: agent %s resumes training, since model.eval() was called and "
+                    "model.train() was not; an agent that is not to learn needs learns=false in "
+                    "its model's parameters",
+                    *(population.epoch, member.name),
+                )
+            member.was_resumed = True
+
+
+def _take_turn(env: Environment, *args: Any, **kwargs: Any) -> Any:
+    """Override of ``Environment.take_turn``: agents may have changed since the last turn."""
+    population = _population(env)
+    if population.is_filled:
+        reconcile(env, population, in_reset=False)
+    elif getattr(env, "agents", []):
+        admit_agents(env, population)
+        population.set_roster(env, env.agents)
+    else:
+        _warn_of_no_agents(env, population)
+    if not population.has_acted:
+        check_complete(population)
+        population.has_acted = True
+        _warn_of_idle_schedule(population)
+    return type(env).take_turn(env, *args, **kwargs)
+
+
+def _warn_of_no_agents(env: Environment, population: Population) -> None:
+    if not population.has_acted:
+        _log.warning(
+            "%s has no agents at its first turn: no agent gets the model that its config names",
+            type(env).__name__,
+        )
+
+
+def _warn_of_idle_schedule(population: Population) -> None:
+    if population.schedule is not None and not population.counts_by_reset:
+        _log.warning(
+            "replacement: epochs are counted while run_experiment runs, or in a population of "
+            "several environments; this environment takes turns outside of both, so the schedule "
+            "does not fire. Call sorrel_recurrent_ppo.join_environments(coordinator, [env])"
+        )
 
 
 def _run_experiment(env: Environment, *args: Any, **kwargs: Any) -> Any:
     """Override of ``Environment.run_experiment``."""
+    separate(_population(env))
+    return run_tracked(type(env).run_experiment, env, *args, **kwargs)
+
+
+def _run_lockstep(coordinator: Any, *args: Any, **kwargs: Any) -> Any:
+    """Override of a coordinator's ``run_experiment``."""
+    return run_tracked(type(coordinator).run_experiment, coordinator, *args, **kwargs)
+
+
+def run_tracked(run: Callable[..., Any], env: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a ``run_experiment`` with its epochs counted and reported."""
     population = _population(env)
-    run = type(env).run_experiment
+    if population.is_filled:
+        check_complete(population)
     completed = False
     population.start_experiment()
     try:
@@ -68,8 +159,8 @@ def _run_experiment(env: Environment, *args: Any, **kwargs: Any) -> Any:
     return result
 
 
-def _notify_epoch_end(env: Environment, population: Population) -> None:
-    if population.running and population.epoch >= 0:
+def _notify_epoch_end(env: Any, population: Population) -> None:
+    if population.epoch >= 0:
         for callback in population.epoch_end_callbacks:
             callback(env, population.epoch)
 
@@ -79,15 +170,17 @@ def _generate_memories(env: Environment, *args: Any, **kwargs: Any) -> Any:
 
     A later ``run_experiment`` would then train nothing, without a message.
     """
+    population = _population(env)
     collecting = [agent.model for agent in env.agents if getattr(agent.model, "training", False)]
     try:
-        return type(env).generate_memories(env, *args, **kwargs)
+        with population.paused():
+            return type(env).generate_memories(env, *args, **kwargs)
     finally:
         for model in collecting:
             model.train()  # pyright: ignore[reportAttributeAccessIssue] - it has ``training``
 
 
-def _population(env: Environment) -> Population:
+def _population(env: object) -> Population:
     population = population_of(env)
     assert population is not None
     return population

@@ -1,8 +1,11 @@
-"""Who is in an environment: its agents by lasting names, their models and their rewards."""
+"""The members of a population: agents by lasting names, their models and their rewards."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,23 +19,40 @@ from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.support.instance_overrides import override
 
-__all__ = ["Member", "Population", "population_of"]
+__all__ = [
+    "Member",
+    "Population",
+    "agent_label",
+    "attach_model",
+    "is_lent",
+    "live_populations",
+    "member_of",
+    "population_of",
+    "refuse_shared_models",
+    "set_population",
+]
 
 _ATTRIBUTE = "_recurrent_ppo_population"
 
 
 @dataclass
 class Member:
-    """One agent of a population; a newcomer in its place is another member.
+    """One agent of a population. A newcomer that replaces it is another member.
 
     Attributes:
-        index: Its place in ``env.agents``.
-        name: Its lasting name: "0" to "n-1" for the first members, newcomers go on counting.
+        index: Its index in the population, over all environments; a newcomer takes the index of
+            the member that it replaces.
+        name: Its lasting name: "0" to "n-1" for the first members, newcomers count on.
         model_name: Its model's registry name, or the class name of a model that has none.
         joined_epoch: The epoch that was running when it joined; -1 before the first.
         seed: The seed that its model was built with, if known.
+        kind: Its kind: as the config calls it, else Sorrel's name of its class.
         epoch_reward: Its reward so far in this epoch.
         rewards: Its reward in each epoch that it completed.
+        n_steps: Steps that it has completed in this epoch.
+        was_resumed: Whether it has been logged that its training was resumed.
+        agent: The agent object.
+        model: The model that was last seen with the agent.
     """
 
     index: int
@@ -40,64 +60,175 @@ class Member:
     model_name: str
     joined_epoch: int
     seed: int | None
+    kind: str = ""
     epoch_reward: float = 0.0
     rewards: list[float] = field(default_factory=list)
+    n_steps: int = 0
+    was_resumed: bool = False
+    agent: Any = field(default=None, repr=False, compare=False)
+    model: Any = field(default=None, repr=False, compare=False)
+
+    SAVED = ("index", "name", "model_name", "joined_epoch", "seed", "kind", "epoch_reward")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a run's state holds of the member, as plain values."""
+        return {**{name: getattr(self, name) for name in self.SAVED}, "rewards": [*self.rewards]}
 
 
 class Population:
-    """The members of an environment that honours its config's models.
+    """The members of one environment, or of several that run in lockstep.
 
     Attributes:
         members: The present members by index.
+        environments: The environments whose agents they are.
         epoch: The epoch of the running experiment; -1 before its first reset.
-        running: Whether ``run_experiment`` is on its way.
+        running: Whether an experiment is running.
         replacements: The records of what was replaced when, in order.
         replacement_listeners: Called with the population after each replacement.
-        epoch_start_callbacks: Called with environment and epoch after each reset of a running
-            experiment.
+        epoch_start_callbacks: Called with environment and epoch when an epoch of a running
+            experiment begins, after the reset.
         epoch_end_callbacks: Called with environment and epoch when all of an epoch of a running
             experiment is done: before the next reset, and after the last epoch.
+        schedule: The replacement schedule that its config names, or ``None``.
+        config_when_built: The config of its environments as plain containers, when they were built.
+        is_explicit: Whether its environments were joined explicitly.
+        is_checked: Whether the lists in its config have been compared with its size.
+        is_filled: Whether it has been given members.
+        has_acted: Whether one of its environments has taken a turn.
     """
 
     def __init__(self) -> None:
         self.members: list[Member] = []
+        self.environments: list[Environment] = []
         self.epoch = -1
         self.running = False
         self.replacements: list[Any] = []
         self.replacement_listeners: list[Callable[[Population], None]] = []
         self.epoch_start_callbacks: list[Callable[[Environment, int], None]] = []
         self.epoch_end_callbacks: list[Callable[[Environment, int], None]] = []
-        self._agents: list[Agent] = []
+        self.schedule: Any = None
+        self.config_when_built: Any = None
+        self.is_explicit = False
+        self.is_checked = False
+        self.is_filled = False
+        self.has_acted = False
+        self._is_paused = False
+        self._reset_this_epoch: set[int] = set()
         self._n_named = 0
+        self._rosters: list[list[Member]] = []
+        # Members that the environment took out and may put back, while their agents live.
+        self._former: weakref.WeakValueDictionary[str, Member] = weakref.WeakValueDictionary()
+        _populations.add(self)
 
-    def admit(self, agent: Agent, *, model_name: str, seed: int | None) -> None:
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_former": dict(self._former)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._former = weakref.WeakValueDictionary(state["_former"])
+        _populations.add(self)
+
+    # --- who is in it ---
+
+    def admit(self, agent: Agent, *, model_name: str, seed: int | None, kind: str = "") -> Member:
         """Take in an agent with the model it has, as the last member."""
-        self.members.append(self._new_member(len(self.members), model_name, seed))
-        self._agents.append(agent)
-        self._count_rewards(agent, self.members[-1])
+        self.is_filled = True
+        member = self._new_member(len(self.members), model_name, seed, kind or str(agent.kind))
+        self.members.append(member)
+        self.bind(member, agent)
+        return member
+
+    def bind(self, member: Member, agent: Agent) -> None:
+        """Make an agent object the member's, with the model that it has; count its rewards."""
+        member.agent, member.model = agent, agent.model
+        override(agent, "add_memory", _add_memory, member)
+        if is_ppo_model(agent.model):
+            agent.model.agent_name = agent_label(member.index, agent)
 
     def replace_model(
-        self, env: Environment, index: int, model: BaseModel, *, model_name: str, seed: int | None
-    ) -> None:
-        """Give the agent at a place a newcomer's model; a new member takes the place.
+        self, index: int, model: BaseModel, *, model_name: str, seed: int | None
+    ) -> Member:
+        """Give the agent of a member a newcomer's model; a new member takes its index.
 
         Args:
-            env: The population's environment.
-            index: The place in ``env.agents``.
+            index: The member's index.
             model: The newcomer's model.
             model_name: Its registry name.
             seed: The seed that it was built with.
 
+        Returns:
+            The new member.
+
         Raises:
-            ConfigError: It is another agent's already.
+            ConfigError: The model is another agent's already.
         """
-        agent = env.agents[index]
-        models = [other.model for other in env.agents]
+        former = self.members[index]
+        agents = [member.agent for member in self.members]
+        models = [agent.model for agent in agents]
         models[index] = model
-        refuse_shared_models(env.agents, models)
-        attach_model(agent, index, model)
-        self.members[index] = self._new_member(index, model_name, seed)
-        self._count_rewards(agent, self.members[index])
+        refuse_shared_models(agents, models)
+        attach_model(former.agent, index, model)
+        return self.succeed(former, former.agent, model_name=model_name, seed=seed)
+
+    def succeed(
+        self,
+        former: Member,
+        agent: Agent,
+        *,
+        model_name: str,
+        seed: int | None,
+        kind: str | None = None,
+    ) -> Member:
+        """Put a new member at the index of a former one, with an agent and its model."""
+        member = self._new_member(former.index, model_name, seed, kind or former.kind)
+        if agent is not former.agent:
+            self._former[former.name] = former
+        self.members[former.index] = member
+        self.bind(member, agent)
+        return member
+
+    def remove(self, member: Member) -> None:
+        """Take out a member whose agent has left; the indices of later members close the gap."""
+        self.members.remove(member)
+        self._former[member.name] = member
+        for index, other in enumerate(self.members):
+            other.index = index
+            if is_ppo_model(other.model):
+                other.model.agent_name = agent_label(index, other.agent)
+
+    def readmit(self, agent: Agent) -> Member | None:
+        """Take back a former member with its name, if the agent was one; as the last member."""
+        member = member_of(agent)
+        if member is None or self._former.get(member.name) is not member:
+            return None
+        del self._former[member.name]
+        member.index = len(self.members)
+        self.members.append(member)
+        self.bind(member, agent)
+        return member
+
+    def owns(self, member: Member | None) -> bool:
+        """Return whether a member is a present one of this population."""
+        return member is not None and any(member is other for other in self.members)
+
+    def restore(self, members: Sequence[Member], *, n_named: int, epoch: int) -> None:
+        """Resume with members of an earlier run, whose models the present agents have already.
+
+        Args:
+            members: The members by index, without agents.
+            n_named: How many there have been in all, which numbers the next newcomer.
+            epoch: The epoch that they have completed.
+        """
+        agents = [member.agent for member in self.members]
+        self.members = list(members)
+        self._n_named, self.epoch = n_named, epoch
+        for agent, member in zip(agents, members, strict=True):
+            self.bind(member, agent)
+
+    @property
+    def n_named(self) -> int:
+        """How many members there have been in all."""
+        return self._n_named
 
     def record_replacements(self, records: Sequence[Any]) -> None:
         """Keep the records of replacements, and notify the listeners."""
@@ -105,61 +236,84 @@ class Population:
         for listener in self.replacement_listeners:
             listener(self)
 
-    def rebind_agents(self, agents: Sequence[Agent]) -> None:
-        """Carry the living models over to agent objects that the environment has built anew.
+    def add_environment(self, env: Environment) -> None:
+        """Take in an environment; `set_roster` says which members are in it."""
+        self.environments.append(env)
+        self._rosters.append([])
 
-        Raises:
-            RuntimeError: The number of agents has changed.
-            ConfigError: Somebody has given one recurrent model to several of them.
-        """
-        if len(agents) != len(self.members):
-            raise RuntimeError(
-                f"the environment now has {len(agents)} agents; the config's models were given to "
-                f"{len(self.members)}"
-            )
-        for index, (former, agent) in enumerate(zip(self._agents, agents, strict=True)):
-            if agent is not former:
-                attach_model(agent, index, former.model)
-                self._agents[index] = agent
-                self._count_rewards(agent, self.members[index])
-        refuse_shared_models(agents, [agent.model for agent in agents])
+    def roster(self, env: Environment) -> list[Member]:
+        """Return the members that an environment had when it was last seen, in its order."""
+        return self._rosters[self._position(env)]
 
-    def restore(
-        self, env: Environment, members: Sequence[Member], *, n_named: int, epoch: int
-    ) -> None:
-        """Go on with members of an earlier run, whose models the agents have already.
+    def set_roster(self, env: Environment, agents: Sequence[Agent]) -> None:
+        """Note the members among the agents that an environment has now."""
+        members = [member_of(agent) for agent in agents]
+        self._rosters[self._position(env)] = [m for m in members if m is not None and self.owns(m)]
 
-        Args:
-            env: The population's environment.
-            members: The members by index.
-            n_named: How many there have been in all, which numbers the next newcomer.
-            epoch: The epoch that they have just done.
-        """
-        self.members = list(members)
-        self._n_named, self.epoch = n_named, epoch
-        for agent, member in zip(env.agents, members, strict=True):
-            self._count_rewards(agent, member)
+    def _position(self, env: Environment) -> int:
+        return next(i for i, other in enumerate(self.environments) if other is env)
+
+    # --- epochs ---
 
     @property
-    def n_named(self) -> int:
-        """How many members there have been in all."""
-        return self._n_named
+    def is_lockstep(self) -> bool:
+        """Whether its environments are run by a coordinator rather than by their own runners."""
+        return self.is_explicit or len(self.environments) > 1
+
+    @property
+    def counts_by_reset(self) -> bool:
+        """Whether a reset may begin an epoch."""
+        return (self.running or self.is_lockstep) and not self._is_paused
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Count no resets as epochs within the block."""
+        before, self._is_paused = self._is_paused, True
+        try:
+            yield
+        finally:
+            self._is_paused = before
 
     def start_experiment(self) -> None:
-        """Note that epochs are counted from here."""
+        """Count epochs from here."""
         self.epoch, self.running = -1, True
+        self._reset_this_epoch.clear()
 
-    def start_epoch(self) -> None:
-        """Note a reset: it ends the epoch before it, if an experiment is running."""
-        if self.running and self.epoch >= 0:
+    def begins_epoch(self, env: Environment) -> bool:
+        """Return whether a reset of an environment begins an epoch.
+
+        In lockstep the first reset of any environment does, and after that the reset of one that
+        has acted since it was last reset.
+        """
+        if not self.counts_by_reset:
+            return False
+        if not self.is_lockstep or self.epoch < 0 or not self._reset_this_epoch:
+            return True
+        position = self._position(env)
+        acted = any(member.n_steps for member in self._rosters[position])
+        return position in self._reset_this_epoch and acted
+
+    def start_epoch(self, env: Environment) -> bool:
+        """Note a reset, which ends the epoch before it if it begins one.
+
+        Returns:
+            Whether it began an epoch.
+        """
+        begins = self.begins_epoch(env)
+        if begins and self.epoch >= 0:
             self._complete_epoch()
-        for member in self.members:
-            member.epoch_reward = 0.0
-        if self.running:
+        if begins:
             self.epoch += 1
+            self.running = True
+            self._reset_this_epoch = set()
+        if begins or not self.is_lockstep:
+            for member in self.members:
+                member.epoch_reward, member.n_steps = 0.0, 0
+        self._reset_this_epoch.add(self._position(env))
+        return begins
 
     def end_experiment(self, *, completed: bool) -> None:
-        """Note the end of a run; an epoch that broke off counts for nothing."""
+        """Note the end of a run; an epoch that broke off is not counted."""
         if completed and self.epoch >= 0:
             self._complete_epoch()
         self.running = False
@@ -168,46 +322,69 @@ class Population:
         for member in self.members:
             member.rewards.append(member.epoch_reward)
 
-    def _new_member(self, index: int, model_name: str, seed: int | None) -> Member:
+    def _new_member(self, index: int, model_name: str, seed: int | None, kind: str) -> Member:
         self._n_named += 1
-        return Member(index, str(self._n_named - 1), model_name, self.epoch, seed)
+        return Member(index, str(self._n_named - 1), model_name, self.epoch, seed, kind)
 
-    @staticmethod
-    def _count_rewards(agent: Agent, member: Member) -> None:
-        override(agent, "add_memory", _add_memory, member)
+
+_populations: weakref.WeakSet[Population] = weakref.WeakSet()
+
+
+def live_populations() -> list[Population]:
+    """Return the populations in use, and maybe unused ones that await garbage collection."""
+    return list(_populations)
 
 
 def _add_memory(agent: Agent, member: Member, *args: Any, **kwargs: Any) -> Any:
-    """Stand for ``Agent.add_memory(state, action, reward, done)`` and count the reward."""
+    """Override of ``Agent.add_memory(state, action, reward, done)`` that counts the reward."""
     result = type(agent).add_memory(agent, *args, **kwargs)
     reward = kwargs["reward"] if "reward" in kwargs else args[2]
     member.epoch_reward += float(reward)
+    member.n_steps += 1
     return result
 
 
-def population_of(env: Environment) -> Population | None:
-    """Return an environment's population, or ``None`` where the config names no model."""
+def member_of(agent: Agent) -> Member | None:
+    """Return the member that an agent object is or was, or ``None`` for a stranger."""
+    counting = vars(agent).get("add_memory")
+    if isinstance(counting, functools.partial) and counting.func is _add_memory:
+        return counting.args[1]
+    return None
+
+
+def is_lent(agent: Agent, population: Population) -> bool:
+    """Return whether an agent is a present member of another population."""
+    member = member_of(agent)
+    return (
+        member is not None
+        and member.agent is agent
+        and any(other is not population and other.owns(member) for other in _populations)
+    )
+
+
+def population_of(env: object) -> Population | None:
+    """Return an environment's population, or ``None`` where its config names no model."""
     return vars(env).get(_ATTRIBUTE)
 
 
-def set_population(env: Environment, population: Population) -> None:
-    """Make a population that of an environment."""
+def set_population(env: object, population: Population) -> None:
+    """Make a population that of an environment or of a coordinator."""
     vars(env)[_ATTRIBUTE] = population
 
 
 def agent_label(index: int, agent: Agent) -> str:
-    """Return what messages call an agent, such as ``agent 0 (TreasurehuntAgent)``."""
+    """Return the name of an agent in messages, such as ``agent 0 (TreasurehuntAgent)``."""
     return f"agent {index} ({type(agent).__name__})"
 
 
 def refuse_shared_models(agents: Sequence[Agent], models: Sequence[BaseModel]) -> None:
-    """Refuse one recurrent model for several agents: it would take them for one.
+    """Refuse one recurrent model for several agents.
 
     Its recurrent state is of one agent's past, and its rollout one agent's episode. Sorrel's own
     models, which have neither, may be shared.
 
     Args:
-        agents: The agents of an environment.
+        agents: The agents of a population.
         models: The model that each has or is to get.
 
     Raises:
@@ -227,8 +404,8 @@ def refuse_shared_models(agents: Sequence[Agent], models: Sequence[BaseModel]) -
 def attach_model(agent: Agent, index: int, model: BaseModel) -> None:
     """Give an agent a model in place of the one it has.
 
-    The keys of the old model's ``memory.extra_data`` are taken over, since the agent's
-    ``add_memory`` looks for them; their contents are not.
+    The keys of the old model's ``memory.extra_data`` are copied, since the agent's ``add_memory``
+    looks for them; their contents are not.
     """
     extra_data = agent.model.memory.extra_data
     if is_ppo_model(model):
@@ -236,13 +413,13 @@ def attach_model(agent: Agent, index: int, model: BaseModel) -> None:
         collecting = model.training
         for mode in (not collecting, collecting):  # evaluation fills a record of its own
             model.train(mode)
-            _take_over_keys(extra_data, model.memory)
+            _copy_keys(extra_data, model.memory)
     else:
-        _take_over_keys(extra_data, model.memory)
+        _copy_keys(extra_data, model.memory)
     agent.model = model
 
 
-def _take_over_keys(extra_data: dict[str, np.ndarray], memory: Buffer) -> None:
+def _copy_keys(extra_data: dict[str, np.ndarray], memory: Buffer) -> None:
     for key, array in extra_data.items():
         if key not in memory.extra_data:
             memory.extra_data[key] = np.zeros((memory.capacity, *array.shape[1:]), array.dtype)

@@ -1,17 +1,19 @@
-"""Which model each agent of an environment gets, and with what parameters: read from a config.
+"""Which model each agent of a population gets, and with what parameters, as a config says.
 
-A model is named by ``model`` itself, by ``model.type`` or ``model.model_type``, or by
-``agent.<kind>.model``; each may be a list with one name per agent. What other software means by
-these keys is left in peace, by three rules:
+A config names a model for all agents by ``model`` itself, ``model.type`` or ``model.model_type``,
+and for a kind of agents by ``agent.<kind>.model``; each may be a list with one name per agent.
+Other software may use these keys for something else, so:
 
-- A name that the registry does not know is an error where it is close to one that it knows, where
-  it stands beside one, or where the spelling is ours alone (``model`` itself). Any other is the
-  environment's own affair: a line in the log says so, and nothing is changed.
-- An agent that already has exactly the model that is named keeps it, seed and all, as in Sorrel's
-  cleanup with its own ``agent.agent.model: iqn``. It is built anew where the config plainly asks:
-  by ``model`` itself, by a list, or by ``model.type`` beside a section ``model.<name>``.
-- A name for what the environment has built anyway yields to another, so that ``model.type`` alone
-  changes Sorrel's cleanup. Two names that contradict each other are otherwise an error.
+- A name that the registry does not have is an error if it is close to a name that it has, if it
+  stands in a list beside one, or if the key is ``model`` itself, which only this package reads. Any
+  other is left to the environment, with a line in the log.
+- An agent that has exactly the model that is named already keeps it, with its seed, as in Sorrel's
+  cleanup with its own ``agent.agent.model: iqn``. It is built again where the config clearly asks
+  for it: by ``model`` itself, by a list, or by ``model.type`` beside a section ``model.<name>``.
+- The model of a kind takes precedence over the model of all. The exception is a kind that covers
+  every agent and names the model that the environment has built anyway: it yields, so that
+  ``model.type`` alone changes Sorrel's cleanup.
+- Two keys for all agents that contradict each other are an error.
 """
 
 from __future__ import annotations
@@ -25,13 +27,17 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
+from sorrel_recurrent_ppo.population.research_names import research_hint
 from sorrel_recurrent_ppo.registry import packaged_defaults
+from sorrel_recurrent_ppo.support.log_once import log_once
 
 __all__ = [
     "AgentFacts",
     "Choice",
     "ModelRequest",
     "assign_models",
+    "check_lists",
+    "kind_of",
     "misplaced_keys",
     "model_section",
     "read_requests",
@@ -44,14 +50,14 @@ _TYPO_CUTOFF = 0.7
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """One place in a config that names a model or a list of them.
+    """One key of a config that names a model or a list of models.
 
     Attributes:
         key: The config key, such as ``"agent.agent.model"``.
         names: The registry names.
         is_list: One name per agent, rather than one for all.
-        force_rebuild: The model is to be built even where the environment has built one like it.
-        kind: The kind of agents it speaks of; ``None`` for all.
+        force_rebuild: Build the model even where the environment has built one like it.
+        kind: The kind of agents that it is for; ``None`` for all.
     """
 
     key: str
@@ -60,17 +66,20 @@ class ModelRequest:
     force_rebuild: bool
     kind: str | None = None
 
-    def name_for(self, place: int) -> str:
-        """Return the name for the agent at a place among those that it speaks of."""
-        return self.names[place] if self.is_list else self.names[0]
+    def name_for(self, position: int) -> str:
+        """Return the name for the agent at a position among those that the request is for.
+
+        Agents beyond the end of a list, which were inserted during a run, get its last name.
+        """
+        return self.names[min(position, len(self.names) - 1)] if self.is_list else self.names[0]
 
 
 @dataclass(frozen=True)
 class AgentFacts:
-    """What the choice needs to know of an agent.
+    """What the choice of a model depends on.
 
     Attributes:
-        class_name: The name of its class.
+        class_name: The name of the agent's class.
         kind: Its ``kind``, Sorrel's name for what it looks like to others.
         own_model: Registry name of the model that the environment gave it, if it has one.
     """
@@ -87,23 +96,26 @@ class Choice:
     Attributes:
         name: Its registry name.
         key: The config key that named it.
-        build: Whether it is to be built; else the agent keeps the one it has.
+        build: Whether to build it; else the agent keeps the one it has.
+        kind: The kind of agents that the key is for; ``None`` for all.
     """
 
     name: str
     key: str
     build: bool
+    kind: str | None = None
 
 
 def read_requests(config: DictConfig, available: Collection[str]) -> list[ModelRequest]:
-    """Collect what a config says about its agents' models.
+    """Return all that a config says about its agents' models.
 
     Args:
         config: The environment's whole config.
         available: The registry's names.
 
     Raises:
-        ConfigError: A name is unknown, as the module's rules say.
+        ConfigError: A name is unknown, by the first rule of the module, or a mandatory value
+            (``???``) is missing.
     """
     found = [*_requests_for_all(config), *_requests_by_kind(config)]
     return [request for request in found if _is_recognised(request, available)]
@@ -113,14 +125,16 @@ def _requests_for_all(config: DictConfig) -> list[ModelRequest]:
     model = OmegaConf.select(config, "model")
     if not isinstance(model, DictConfig):
         return _request("model", model, force_rebuild=True)
-    return [
-        request
-        for key in ("type", "model_type")
-        for value in [OmegaConf.select(model, key)]
-        for request in _request(
-            f"model.{key}", value, force_rebuild=isinstance(value, str) and value in model
-        )
-    ]
+    requests: list[ModelRequest] = []
+    for key in ("type", "model_type"):
+        if OmegaConf.is_missing(model, key):
+            raise ConfigError(
+                f"model.{key} is mandatory (???) and not set; set it to a model's name"
+            )
+        value = OmegaConf.select(model, key)
+        has_section = isinstance(value, str) and value in model
+        requests += _request(f"model.{key}", value, force_rebuild=has_section)
+    return requests
 
 
 def _requests_by_kind(config: DictConfig) -> list[ModelRequest]:
@@ -153,21 +167,23 @@ def _request(
 
 
 def _is_recognised(request: ModelRequest, available: Collection[str]) -> bool:
-    """Say whether a request speaks of the registry's models, by the first of the rules."""
+    """Return whether a request is for models of the registry, by the first rule of the module."""
     unknown = [name for name in request.names if name not in available]
     if not unknown:
         return True
+    hint = research_hint(unknown[0])
     near = difflib.get_close_matches(unknown[0].lower(), available, n=1, cutoff=_TYPO_CUTOFF)
-    if near or request.key == "model" or len(unknown) < len(request.names):
+    if request.key == "model" or len(unknown) < len(request.names) or (near and not hint):
         raise ConfigError(
             unknown_name(f"{request.key}: there is no model named", unknown[0], sorted(available))
-            + ". If this key does not mean the agents' model, set SORREL_RECURRENT_PPO=off or call "
-            "sorrel_recurrent_ppo.uninstall()"
+            + f"{hint}. If this key does not mean the agents' model, set SORREL_RECURRENT_PPO=off "
+            "or call sorrel_recurrent_ppo.uninstall()"
         )
-    _log.warning(
-        "%s: '%s' is not in the registry; the environment's own models stay",
-        request.key,
-        unknown[0],
+    log_once(
+        _log,
+        logging.WARNING,
+        f"{request.key}: '{unknown[0]}' is not in the registry; the environment's own models stay"
+        f"{hint}",
     )
     return False
 
@@ -175,56 +191,104 @@ def _is_recognised(request: ModelRequest, available: Collection[str]) -> bool:
 def assign_models(
     config: DictConfig, requests: Sequence[ModelRequest], agents: Sequence[AgentFacts]
 ) -> list[Choice | None]:
-    """Give each agent the model that the config names for it.
+    """Return the model that the config names for each agent.
 
     Args:
         config: The environment's whole config.
         requests: What it says, by `read_requests`.
-        agents: The environment's agents, in its order.
+        agents: The population's agents by index.
 
     Returns:
-        One choice per agent; ``None`` where nothing speaks of it.
+        One choice per agent; ``None`` where nothing names one.
 
     Raises:
-        ConfigError: A list has the wrong length, two requests contradict each other, or it
-            cannot be decided which agents are of a kind.
+        ConfigError: A list is too short, two requests contradict each other, or it cannot be
+            decided which agents are of a kind.
     """
-    choices: list[Choice | None] = [None] * len(agents)
+    for_all: list[Choice | None] = [None] * len(agents)
+    by_kind: list[Choice | None] = [None] * len(agents)
     for request in requests:
-        places = list(range(len(agents)))
+        indices = list(range(len(agents)))
         if request.kind is not None:
-            places = _places_of_kind(config, requests, request.kind, agents)
-        _check_length(request, len(places))
-        for i, place in enumerate(places):
-            name = request.name_for(i)
-            build = request.force_rebuild or name != agents[place].own_model
-            choice = Choice(name, request.key, build)
-            choices[place] = _merged(choices[place], choice, place)
-    return choices
+            indices = _indices_of_kind(config, requests, request.kind, agents)
+        chosen = for_all if request.kind is None else by_kind
+        for position, index in enumerate(indices):
+            name = request.name_for(position)
+            build = request.force_rebuild or name != agents[index].own_model
+            choice = Choice(name, request.key, build, request.kind)
+            chosen[index] = _merge(chosen[index], choice, index)
+    covers_all = len({choice.kind if choice else None for choice in by_kind}) == 1
+    return [
+        _by_precedence(common, special, covers_all=covers_all)
+        for common, special in zip(for_all, by_kind, strict=True)
+    ]
 
 
-def _check_length(request: ModelRequest, n_agents: int) -> None:
-    if request.is_list and len(request.names) != n_agents:
-        whose = f"agents of kind '{request.kind}'" if request.kind else "agents"
-        raise ConfigError(
-            f"{request.key} lists {len(request.names)} models ({', '.join(request.names)}), "
-            f"but there are {n_agents} {whose}; give one name for all or one for each"
-        )
+def _by_precedence(
+    common: Choice | None, special: Choice | None, *, covers_all: bool
+) -> Choice | None:
+    """Return the choice for an agent of what is said of all and of its kind (third rule)."""
+    if special is None or common is None:
+        return special or common
+    yields = covers_all and not special.build
+    return common if yields else special
 
 
-def _merged(earlier: Choice | None, later: Choice, place: int) -> Choice:
-    """Return the choice of two requests about one agent, by the third of the rules."""
+def _merge(earlier: Choice | None, later: Choice, index: int) -> Choice:
+    """Return the choice of two requests of one scope about one agent, by the fourth rule."""
     if earlier is None:
         return later
     if earlier.name == later.name or not (earlier.build and later.build):
         return earlier if earlier.build else later
     raise ConfigError(
-        f"agent {place} is given two models: {earlier.key}={earlier.name} and "
+        f"agent {index} is given two models: {earlier.key}={earlier.name} and "
         f"{later.key}={later.name}; keep one of them"
     )
 
 
-def _places_of_kind(
+def check_lists(
+    config: DictConfig,
+    requests: Sequence[ModelRequest],
+    agents: Sequence[AgentFacts],
+    *,
+    complete: bool,
+) -> None:
+    """Raise ConfigError unless each list has as many names as there are agents that it is for.
+
+    Args:
+        config: The environment's whole config.
+        requests: What it says, by `read_requests`.
+        agents: The population's agents by index.
+        complete: Whether the population is complete. Until then, lists may be longer: with
+            several environments built one after the other, a list is for the agents of all.
+    """
+    for request in requests:
+        if not request.is_list:
+            continue
+        n_agents = len(agents)
+        if request.kind is not None:
+            n_agents = len(_indices_of_kind(config, requests, request.kind, agents))
+        if len(request.names) < n_agents or (complete and len(request.names) != n_agents):
+            raise _wrong_length(request, n_agents)
+
+
+def _wrong_length(request: ModelRequest, n_agents: int) -> ConfigError:
+    whose = f"agents of kind '{request.kind}'" if request.kind else "agents"
+    return ConfigError(
+        f"{request.key} lists {len(request.names)} models ({', '.join(request.names)}), "
+        f"but there are {n_agents} {whose}; give one name for all or one for each"
+    )
+
+
+def kind_of(config: DictConfig, agents: Sequence[AgentFacts], index: int) -> str:
+    """Return an agent's kind as the config calls it, else Sorrel's name of its class."""
+    for kind in _kinds(config):
+        if _is_called(kind, agents[index]):
+            return kind
+    return agents[index].kind or agents[index].class_name
+
+
+def _indices_of_kind(
     config: DictConfig,
     requests: Sequence[ModelRequest],
     kind: str,
@@ -238,7 +302,7 @@ def _places_of_kind(
         return by_name[kind]
     numbers = {k: _number(section) for k, section in kinds.items()}
     groups = [k for k in kinds if "model" in kinds[k] or numbers[k] is not None]
-    if groups == [kind]:
+    if groups == [kind] and numbers[kind] in (None, len(agents)):
         return list(range(len(agents)))
     counts = [numbers[k] or 0 for k in groups]
     if all(numbers[k] is not None for k in groups) and sum(counts) == len(agents):
@@ -266,39 +330,49 @@ def _number(section: DictConfig) -> int | None:
     return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
-def model_section(config: DictConfig, name: str) -> dict[str, Any]:
-    """Return the parameters that a config gives for a model, in ``model.<name>``.
+def model_section(config: DictConfig, name: str, kind: str | None = None) -> dict[str, Any]:
+    """Return the parameters that a config gives for a model.
 
-    They may stand in the section itself or in its ``parameters``. Where Hydra has merged the
-    packaged defaults into a section of an environment, both do: then ``parameters`` weighs more
-    than what is only the packaged default.
+    They stand in ``model.<name>``, in the section itself or in its ``parameters``, and for a kind
+    of agents in ``agent.<kind>.<name>``, which takes precedence. Where Hydra has merged the
+    packaged defaults into a section of an environment, it has both; then ``parameters`` takes
+    precedence over what is only the packaged default.
 
     Args:
         config: The environment's whole config.
         name: The model's registry name.
+        kind: The kind of agents, as the config calls it, if any.
 
     Raises:
-        ConfigError: ``model.<name>`` or its ``parameters`` is not a section.
+        ConfigError: A section, or its ``parameters``, is not a section.
     """
-    model = OmegaConf.select(config, "model")
-    if not isinstance(model, DictConfig):
+    section = _section_at(config, f"model.{name}", name)
+    if kind is not None:
+        section |= _section_at(config, f"agent.{kind}.{name}", name)
+    return section
+
+
+def _section_at(config: DictConfig, key: str, name: str) -> dict[str, Any]:
+    parent, _, leaf = key.rpartition(".")
+    container = OmegaConf.select(config, parent)
+    if not isinstance(container, DictConfig):
         return {}
-    section = _container(OmegaConf.select(model, name), f"model.{name}")
-    inner = _container(section.pop("parameters", None), f"model.{name}.parameters")
+    section = _container(OmegaConf.select(container, leaf), key)
+    inner = _container(section.pop("parameters", None), f"{key}.parameters")
     section.pop("type", None)
     defaults = packaged_defaults(name)
-    own = {key: v for key, v in section.items() if key not in defaults or v != defaults[key]}
+    own = {k: v for k, v in section.items() if k not in defaults or v != defaults[k]}
     return {**section, **inner, **own}
 
 
 def misplaced_keys(config: DictConfig, parameters: Collection[str]) -> list[str]:
-    """Return the keys right under ``model`` that look like parameters of a model.
+    """Return the keys directly under ``model`` that look like parameters of a model.
 
-    They do not reach it, for these belong to the environment.
+    They do not reach it, since these keys belong to the environment.
 
     Args:
         config: The environment's whole config.
-        parameters: What the model takes.
+        parameters: The parameters that the model takes.
     """
     model = OmegaConf.select(config, "model")
     if not isinstance(model, DictConfig):

@@ -1,8 +1,8 @@
 """Replacing agents in the middle of an experiment.
 
 ``selection`` chooses agents, ``schedule`` says when and by which model, ``newcomers`` builds
-models, ``replace`` puts them in, ``apply_schedule`` does so in a running experiment, ``records``
-keeps what was replaced. May import ``population``, ``registry``, ``models`` and what is below them.
+models, ``replace`` puts them in, ``apply_schedule`` does so in a running experiment. May import
+``population``, ``registry``, ``models`` and what is below them.
 """
 
 from __future__ import annotations

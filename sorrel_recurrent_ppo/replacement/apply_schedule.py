@@ -11,9 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
+from sorrel_recurrent_ppo.population.assignment import config_of
 from sorrel_recurrent_ppo.population.members import Population, population_of
 from sorrel_recurrent_ppo.population.seeds import run_seed
-from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, build_newcomer
+from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, NewcomerPlace, build_newcomer
 from sorrel_recurrent_ppo.replacement.replace import admit_newcomers
 from sorrel_recurrent_ppo.replacement.schedule import Schedule, read_schedule
 
@@ -24,20 +25,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScheduledReplacement:
-    """Replaces agents of a running experiment as a schedule says.
+    """Replaces agents of a running experiment by a schedule.
 
-    Calling it with an environment and the epoch that begins does what is due then: all newcomers
-    are built before the first takes its place, so that an error leaves the group as it was. At the
-    first epoch everything is tried out, so that no run stops after hours for a missing checkpoint.
+    Called with an environment and the epoch that begins, it does what is due then. All newcomers
+    are built before the first one replaces an agent, so that an error leaves the group as it was.
+    At the first epoch every possible newcomer is built once, so that a missing checkpoint stops a
+    run at its start and not after hours.
 
-    When fewer agents are old enough than the schedule asks for, those are replaced, and a warning
-    tells the ages.
+    If fewer agents are eligible than the schedule asks for, those are replaced, with a warning.
 
     Attributes:
-        schedule: When which agents are replaced by whom.
+        schedule: When which agents are replaced, and by which models.
+        config: The whole config that the schedule was read from.
     """
 
     schedule: Schedule
+    config: DictConfig
 
     def __call__(self, env: Environment, epoch: int) -> None:
         """Do what is due at the start of an epoch.
@@ -55,43 +58,36 @@ class ScheduledReplacement:
             rewards = [member.rewards for member in population.members]
             chosen = self.schedule.choose(epoch, tenures, rewards)
             newcomers = [
-                self._build(env, population, epoch, index, model_name)
+                self._build(population, epoch, index, model_name)
                 for index, model_name in chosen.items()
             ]
-        self._tell_shortage(epoch, tenures, len(chosen))
-        admit_newcomers(env, population, newcomers)
+        self._warn_of_shortage(epoch, tenures, len(chosen))
+        admit_newcomers(population, newcomers, by="schedule")
 
     def _try_out(self, env: Environment, population: Population) -> None:
         """Raise now what would be raised at some later epoch."""
-        last_epoch = _last_epoch(env.config)
+        last_epoch = _last_epoch(config_of(env) or self.config)
         if last_epoch is not None:
-            oldest = max(len(member.rewards) for member in population.members)
+            oldest = max((len(member.rewards) for member in population.members), default=0)
             self.schedule.check_run(last_epoch, oldest)
         self.schedule.check_group(len(population.members))
-        for index in self.schedule.places(len(population.members)):
+        for index in self.schedule.indices(len(population.members)):
             for model_name in self.schedule.models or (None,):
-                self._build(env, population, 0, index, model_name)
+                self._build(population, 0, index, model_name)
 
     def _build(
-        self,
-        env: Environment,
-        population: Population,
-        epoch: int,
-        index: int,
-        model_name: str | None,
+        self, population: Population, epoch: int, index: int, model_name: str | None
     ) -> Newcomer:
-        former_name = population.members[index].model_name
+        member = population.members[index]
         return build_newcomer(
-            env,
-            index,
-            former_name=former_name,
+            NewcomerPlace(member.agent, index, self.config, member.model_name, member.kind),
             model_name=model_name,
-            parameters=self.schedule.parameters_for(model_name or former_name),
+            parameters=self.schedule.parameters_for(model_name or member.model_name),
             checkpoint=self.schedule.checkpoint_for(index),
             seed=self.schedule.newcomer_seed(epoch, index),
         )
 
-    def _tell_shortage(self, epoch: int, tenures: Sequence[int], n_chosen: int) -> None:
+    def _warn_of_shortage(self, epoch: int, tenures: Sequence[int], n_chosen: int) -> None:
         if not self.schedule.fires_at(epoch):
             return
         rule = self.schedule.rule
@@ -99,29 +95,26 @@ class ScheduledReplacement:
         if due is not None and n_chosen < due:
             _log.warning(
                 "epoch %d: %d agents were due to be replaced, %d are: the others have been in the "
-                "group for less than %d epochs (by place: %s)",
-                epoch,
-                due,
-                n_chosen,
-                rule.youngest_eligible,
+                "group for less than %d epochs (by index: %s)",
+                *(epoch, due, n_chosen, rule.youngest_eligible),
                 ", ".join(str(tenure) for tenure in tenures),
             )
         elif not n_chosen:
-            _log.info("epoch %d: chance replaces nobody", epoch)
+            _log.info("epoch %d: no agent is chosen for replacement", epoch)
 
 
 def schedule_from_config(config: DictConfig) -> ScheduledReplacement | None:
-    """Read the schedule of replacement in an environment's config.
+    """Read the replacement schedule in an environment's config.
 
     Args:
         config: The whole config; its section ``replacement`` may be missing or ``none``.
 
     Returns:
-        What to call at the start of each epoch, or ``None`` where nobody is to be replaced.
+        A callback for the start of each epoch, or ``None`` if no agent is to be replaced.
 
     Raises:
-        ConfigError: A key is unknown, a value does not fit, or the schedule can never replace
-            anybody in the ``experiment.epochs`` of the config.
+        ConfigError: A key is unknown, a value does not fit, or the schedule can never replace an
+            agent in the ``experiment.epochs`` of the config.
     """
     section = OmegaConf.select(config, "replacement")
     schedule = read_schedule(section, run_seed(config))
@@ -131,18 +124,18 @@ def schedule_from_config(config: DictConfig) -> ScheduledReplacement | None:
     if last_epoch is not None:
         with _naming_the_section():
             schedule.check_run(last_epoch)
-    return ScheduledReplacement(schedule)
+    return ScheduledReplacement(schedule, config)
 
 
 def _last_epoch(config: DictConfig) -> int | None:
-    """Return the number of the run's last epoch where the config tells it in Sorrel's way."""
+    """Return the number of the run's last epoch, if the config has it where Sorrel reads it."""
     epochs = OmegaConf.select(config, "experiment.epochs")
     return epochs if isinstance(epochs, int) else None
 
 
 @contextmanager
 def _naming_the_section() -> Iterator[None]:
-    """Let errors name the section of the config that they come from."""
+    """Make errors name the section of the config that they come from."""
     try:
         yield
     except CheckpointError as error:

@@ -11,15 +11,19 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+from sorrel.agents import Agent
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.population.assignment import config_of
+from sorrel_recurrent_ppo.population.joining import find_population
 from sorrel_recurrent_ppo.population.lifecycle import track_population
-from sorrel_recurrent_ppo.population.members import Population, population_of
+from sorrel_recurrent_ppo.population.members import Population, member_of
+from sorrel_recurrent_ppo.population.records import Replacement, save_in_hydra_directory
 from sorrel_recurrent_ppo.population.seeds import run_seed
 from sorrel_recurrent_ppo.registry import find_name
-from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, build_newcomer
-from sorrel_recurrent_ppo.replacement.records import Replacement, save_in_hydra_directory
+from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, NewcomerPlace, build_newcomer
 from sorrel_recurrent_ppo.support.randomness import derive_seed
 
 __all__ = ["admit_newcomers", "replace_agent"]
@@ -42,8 +46,9 @@ def replace_agent(
     has what was saved instead.
 
     Args:
-        env: The environment, whether or not its config mentions this package.
-        index: The agent's index in ``env.agents``.
+        env: The environment, whether or not its config mentions this package; or the object that
+            runs several environments in lockstep.
+        index: The agent's index in ``env.agents``; over all environments for a coordinator.
         model: Registry name of the newcomer's model; ``None`` for the model that leaves, with its
             parameters.
         parameters: Changed parameters of the model, ``seed`` among them.
@@ -59,71 +64,76 @@ def replace_agent(
     """
     if isinstance(index, bool) or not isinstance(index, Integral):
         raise ConfigError(f"index must be an agent's index in env.agents, not {index!r}")
-    if not 0 <= index < len(env.agents):
-        raise ConfigError(
-            f"there is no agent {index}: env.agents has {len(env.agents)}, from 0 to "
-            f"{len(env.agents) - 1}"
-        )
     if model is not None and not isinstance(model, str):
         raise ConfigError(f"model must be a registry name or None, not {model!r}")
-    population = population_of(env)
-    names = _model_names(env, population)
-    n_earlier = len(names) + (len(population.replacements) if population else 0)
+    population = find_population(env)
+    agents = _agents(env, population)
+    if not 0 <= index < len(agents):
+        raise ConfigError(
+            f"there is no agent {index}: {type(env).__name__} has {len(agents)}, from 0 to "
+            f"{len(agents) - 1}"
+        )
+    agent = agents[index]
+    member = member_of(agent)
+    if population is None or not population.owns(member):
+        names = [_model_name(agent) for agent in agents]
+        n_named, slot, kind, former_name = len(names), int(index), None, names[index]
+    else:
+        assert member is not None
+        n_named, slot, kind = population.n_named, member.index, member.kind
+        former_name = member.model_name
+    config = _config(env, population)
     newcomer = build_newcomer(
-        env,
-        int(index),
-        former_name=names[index],
+        NewcomerPlace(agent, slot, config, former_name, kind),
         model_name=model,
         parameters=parameters or {},
         checkpoint=None if checkpoint is None else str(checkpoint),
-        seed=derive_seed(run_seed(env.config), int(index), n_earlier),
+        seed=derive_seed(run_seed(config), slot, n_named),
     )
-    return admit_newcomers(env, population or _new_population(env, names), [newcomer])[0]
+    population = population or _new_population(env)
+    return admit_newcomers(population, [newcomer], by="replace_agent")[0]
 
 
-def _model_names(env: Environment, population: Population | None) -> list[str]:
-    """Return each agent's model's registry name, or its class name."""
-    if population is not None:
-        return [member.model_name for member in population.members]
-    models = [type(agent.model) for agent in env.agents]
-    return [find_name(model) or model.__name__ for model in models]
+def _agents(env: Any, population: Population | None) -> list[Agent]:
+    """Return an environment's agents, or those of the environments that a coordinator runs."""
+    if population is None or any(env is other for other in population.environments):
+        return list(env.agents)
+    return [member.agent for member in population.members]
 
 
-def _new_population(env: Environment, names: Sequence[str]) -> Population:
+def _config(env: Any, population: Population | None) -> DictConfig:
+    config = config_of(env)
+    if config is None and population is not None and population.environments:
+        config = config_of(population.environments[0])
+    return OmegaConf.create({}) if config is None else config
+
+
+def _model_name(agent: Agent) -> str:
+    """Return the registry name of an agent's model, or its class name."""
+    return find_name(type(agent.model)) or type(agent.model).__name__
+
+
+def _new_population(env: Environment) -> Population:
     """Return a population of an environment's agents with the models that they have."""
     population = Population()
     population.replacement_listeners.append(save_in_hydra_directory)
-    for agent, name in zip(env.agents, names, strict=True):
-        population.admit(agent, model_name=name, seed=None)
+    for agent in env.agents:
+        population.admit(agent, model_name=_model_name(agent), seed=None)
     track_population(env, population)
     return population
 
 
 def admit_newcomers(
-    env: Environment, population: Population, newcomers: Sequence[Newcomer]
+    population: Population, newcomers: Sequence[Newcomer], *, by: str
 ) -> list[Replacement]:
     """Put newcomers in for the agents at their indices, record it, and notify the listeners."""
     records: list[Replacement] = []
     for newcomer in newcomers:
         former = population.members[newcomer.index]
-        population.replace_model(
-            env,
-            newcomer.index,
-            newcomer.model,
-            model_name=newcomer.model_name,
-            seed=newcomer.seed,
+        joined = population.replace_model(
+            newcomer.index, newcomer.model, model_name=newcomer.model_name, seed=newcomer.seed
         )
-        record = Replacement(
-            epoch=population.epoch,
-            index=newcomer.index,
-            left=former.name,
-            joined=population.members[newcomer.index].name,
-            left_model=former.model_name,
-            joined_model=newcomer.model_name,
-            tenure=len(former.rewards),
-            seed=newcomer.seed,
-            checkpoint=newcomer.checkpoint,
-        )
+        record = Replacement.of(former, joined, by=by, checkpoint=newcomer.checkpoint)
         _log.info("%s", record)
         records.append(record)
     if records:

@@ -106,8 +106,8 @@ class Schedule:
                 "have one for each place, null for a fresh newcomer"
             )
 
-    def places(self, n_agents: int) -> tuple[int, ...]:
-        """Return the places that the schedule may ever replace in a group of this size."""
+    def indices(self, n_agents: int) -> tuple[int, ...]:
+        """Return the indices that the schedule may ever replace in a group of this size."""
         if self.rule.agent_ids is not None:
             return self.rule.agent_ids
         return tuple(range(n_agents))

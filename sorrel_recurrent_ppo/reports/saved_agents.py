@@ -117,7 +117,7 @@ def seat_agent(
     if device is not None:
         parameters["device"] = device
     newcomer = _build(env, index, saved, parameters, seed)
-    population.replace_model(env, index, newcomer.model, model_name=name, seed=seed)
+    population.replace_model(index, newcomer.model, model_name=name, seed=seed)
     return 0.0 if ours else _final_epsilon(saved, parameters)
 
 

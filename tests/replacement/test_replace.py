@@ -26,7 +26,7 @@ from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint
 from sorrel_recurrent_ppo.population.members import population_of
 from sorrel_recurrent_ppo.registry import build_model
-from sorrel_recurrent_ppo.replacement.records import Replacement, write_replacements
+from sorrel_recurrent_ppo.population.records import Replacement, write_replacements
 from support.strange_environment import strange_environment
 
 CLASSES = {

@@ -13,9 +13,9 @@ from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.resume.object_state import capture_state, restore_state
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
 from sorrel_recurrent_ppo.population.members import Member, Population, attach_model
+from sorrel_recurrent_ppo.population.records import Replacement, write_replacements
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.replacement.newcomers import build_newcomer, parameters_of
-from sorrel_recurrent_ppo.replacement.records import Replacement, write_replacements
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.randomness import global_random_state, set_global_random_state
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
-from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.population.members import Member, Population
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import write_table
 
@@ -21,14 +21,16 @@ class Replacement:
 
     Attributes:
         epoch: The epoch at whose start, or during which, it happened; -1 before the first.
-        index: The agent's index in ``env.agents``.
+        index: The agent's index in the population.
         left: Lasting name of the agent that left.
         joined: Lasting name of the newcomer.
         left_model: Registry name of the model that left.
         joined_model: Registry name of the newcomer's model.
         tenure: Epochs that the agent that left had completed in the group.
-        seed: The newcomer's seed.
+        seed: The newcomer's seed; ``None`` if not known.
         checkpoint: The file that the newcomer was loaded from, or ``None`` for a fresh one.
+        by: Who replaced it: ``"schedule"``, ``"replace_agent"``, or ``"environment"`` for the
+            environment's own code. Empty in records of version 0.1.0.
     """
 
     epoch: int
@@ -38,16 +40,36 @@ class Replacement:
     left_model: str
     joined_model: str
     tenure: int
-    seed: int
+    seed: int | None
     checkpoint: str | None
+    by: str = ""
+
+    @classmethod
+    def of(
+        cls, former: Member, joined: Member, *, by: str, checkpoint: str | None = None
+    ) -> Replacement:
+        """Return the record of a member that took the index of another."""
+        return cls(
+            epoch=joined.joined_epoch,
+            index=joined.index,
+            left=former.name,
+            joined=joined.name,
+            left_model=former.model_name,
+            joined_model=joined.model_name,
+            tenure=len(former.rewards),
+            seed=joined.seed,
+            checkpoint=checkpoint,
+            by=by,
+        )
 
     def __str__(self) -> str:
         source = f" from {self.checkpoint}" if self.checkpoint else ""
         epochs = "1 epoch" if self.tenure == 1 else f"{self.tenure} epochs"
+        author = " by the environment" if self.by == "environment" else ""
         return (
             f"epoch {self.epoch}: agent {self.left} ({self.left_model}, {epochs}) at index "
-            f"{self.index} is replaced by agent {self.joined} ({self.joined_model}{source}, "
-            f"seed {self.seed})"
+            f"{self.index} is replaced{author} by agent {self.joined} "
+            f"({self.joined_model}{source}, seed {self.seed})"
         )
 
 
