@@ -183,7 +183,7 @@ class StateSink:
         )
         latest = RecordedStates(subject, recording.arrays(epoch))
         earlier = self._kept[name] if name in self._kept else self._on_disk(name, epoch)
-        states = self._bounded(earlier.followed_by(latest) if earlier else latest)
+        states = self._bounded(earlier.concatenate(latest) if earlier else latest)
         self._kept[name] = states
         save_states(states, self._files.recorded_states(name))
         if self._on_recorded is not None:
@@ -195,7 +195,7 @@ class StateSink:
         if not path.exists():
             return None
         states = load_states(path)
-        return states.where(states.steps["epochs"] < epoch)
+        return states.select(states.steps["epochs"] < epoch)
 
     def _bounded(self, states: RecordedStates) -> RecordedStates:
         while states.n_bytes > self._limit and len(states.epochs) > 1:
@@ -208,7 +208,7 @@ class StateSink:
                     self._limit // MEGABYTE,
                 )
                 self._warned = True
-            states = states.where(states.steps["epochs"] > states.epochs[0])
+            states = states.select(states.steps["epochs"] > states.epochs[0])
         return states
 
     def _warn_of_models_without_states(self) -> None:

@@ -171,7 +171,7 @@ def test_missing_rows_are_told(tmp_path):
     files, _ = run(tmp_path / "run")
     lines = files.metrics.read_text().splitlines(keepends=True)
     files.metrics.write_text("".join(lines[:2]))
-    with pytest.raises(CheckpointError, match=r"metrics\.csv has 1 rows; .* saved after 3"):
+    with pytest.raises(CheckpointError, match=r"metrics\.csv: expected at least 3 rows .*found 1"):
         resume(files, "experiment.epochs=3")
 
 
