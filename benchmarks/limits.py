@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sorrel_recurrent_ppo import products as libraries
+from sorrel_recurrent_ppo.policy.cpu import matmul as libraries
 from timing import stopwatch
 
 __all__ = ["Limit", "Product", "count_products", "measure_limit", "seconds_of"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
-    from sorrel_recurrent_ppo.integration.install import install, uninstall
+    from sorrel_recurrent_ppo.integration.install import install, join_environments, uninstall
     from sorrel_recurrent_ppo.learning.settings import PPOSettings
     from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPO, RecurrentPPOLSTM
     from sorrel_recurrent_ppo.registry import (
@@ -32,6 +32,7 @@ _HOMES = {
     "available_models": "registry",
     "build_model": "registry",
     "install": "integration.install",
+    "join_environments": "integration.install",
     "is_ppo_model": "registry",
     "register_model": "registry",
     "replace_agent": "replacement",
@@ -50,6 +51,7 @@ __all__ = [
     "build_model",
     "install",
     "is_ppo_model",
+    "join_environments",
     "register_model",
     "replace_agent",
     "select_agents",

@@ -16,7 +16,7 @@ from sorrel_recurrent_ppo.experiments.interruption import INTERRUPTED
 __all__ = ["COMMANDS", "Command", "main"]
 
 PROGRAM = "sorrel-recurrent-ppo"
-WRONG_INPUT = 2
+USER_ERROR = 2
 
 
 class Command(NamedTuple):
@@ -24,7 +24,7 @@ class Command(NamedTuple):
 
     Attributes:
         summary: One line for the program's help.
-        run: Gets the arguments after the command's name.
+        run: The function that is called with the arguments after the command's name.
     """
 
     summary: str
@@ -43,43 +43,43 @@ def main() -> None:
     name, *rest = arguments
     if name not in COMMANDS:
         message = unknown_name("there is no command", name, COMMANDS)
-        _stop(f"{PROGRAM}: {message}\n{_usage()}", WRONG_INPUT)
+        _exit(f"{PROGRAM}: {message}\n{_usage()}", USER_ERROR)
     try:
         with nullcontext() if debug else _suppress_tracebacks():
             COMMANDS[name].run(rest)
     except KeyboardInterrupt:
-        _stop(f"{PROGRAM} {name}: stopped by the keyboard", INTERRUPTED)
+        _exit(f"{PROGRAM} {name}: interrupted", INTERRUPTED)
     except Exception as error:
-        from sorrel_recurrent_ppo.cli.error_sentences import error_sentence
+        from sorrel_recurrent_ppo.cli.error_messages import user_message
 
-        told = None if debug else error_sentence(error)
-        if told is None:
+        message = None if debug else user_message(error)
+        if message is None:
             raise
-        _stop(f"{PROGRAM} {name}: {told}", WRONG_INPUT)
+        _exit(f"{PROGRAM} {name}: {message}", USER_ERROR)
 
 
 @contextmanager
 def _suppress_tracebacks() -> Iterator[None]:
-    """Keep loggers and threads that meet a full disk from printing tracebacks of their own.
+    """Suppress the tracebacks that loggers and threads print for errors such as a full disk.
 
-    What a thread of TensorBoard's meets is raised again in ours.
+    TensorBoard re-raises the errors of its thread in the main thread.
     """
-    raised, otherwise = logging.raiseExceptions, threading.excepthook
+    raise_exceptions, former_hook = logging.raiseExceptions, threading.excepthook
 
-    def tell(caught: threading.ExceptHookArgs) -> None:
-        from sorrel_recurrent_ppo.cli.error_sentences import error_sentence
+    def hook(caught: threading.ExceptHookArgs) -> None:
+        from sorrel_recurrent_ppo.cli.error_messages import user_message
 
-        if caught.exc_value is None or error_sentence(caught.exc_value) is None:
-            otherwise(caught)
+        if caught.exc_value is None or user_message(caught.exc_value) is None:
+            former_hook(caught)
 
-    logging.raiseExceptions, threading.excepthook = False, tell
+    logging.raiseExceptions, threading.excepthook = False, hook
     try:
         yield
     finally:
-        logging.raiseExceptions, threading.excepthook = raised, otherwise
+        logging.raiseExceptions, threading.excepthook = raise_exceptions, former_hook
 
 
-def _stop(message: str, exit_code: int) -> NoReturn:
+def _exit(message: str, exit_code: int) -> NoReturn:
     print(message, file=sys.stderr)
     sys.exit(exit_code)
 
@@ -94,7 +94,7 @@ def _usage() -> str:
             "Commands:",
             *lines,
             "",
-            f"More: {PROGRAM} COMMAND --help. --debug shows the traceback of an error.",
+            f"See {PROGRAM} COMMAND --help for details. --debug prints the traceback of an error.",
         ]
     )
 
@@ -103,8 +103,8 @@ def _run(arguments: Sequence[str]) -> None:
     from sorrel_recurrent_ppo.experiments import run
 
     settings = ["quiet=true" if argument == "--quiet" else argument for argument in arguments]
-    sys.argv = [f"{PROGRAM} run", *settings]  # where Hydra reads its arguments
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to a report of Hydra's own
+    sys.argv = [f"{PROGRAM} run", *settings]  # Hydra reads its arguments from here
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise errors instead of printing them
     run.main()
 
 
@@ -130,7 +130,7 @@ def _models(arguments: Sequence[str]) -> None:
     from sorrel_recurrent_ppo.registry import available_models
 
     if arguments:
-        print(f"Usage: {PROGRAM} models\nLists the models that model=... can name.")
+        print(f"Usage: {PROGRAM} models\nList the names that model=... accepts.")
         return
     print("\n".join(available_models()))
 
@@ -138,9 +138,9 @@ def _models(arguments: Sequence[str]) -> None:
 COMMANDS = {
     "run": Command("train agents in a Sorrel environment (a Hydra application)", _run),
     "compare": Command(
-        "compare runs: interquartile means over seeds, as a table and a picture", _compare
+        "compare runs: interquartile means over seeds, as a table and a plot", _compare
     ),
-    "evaluate": Command("play the saved agents of a run without training them", _evaluate),
-    "inspect": Command("draw what the agents of a run keep in mind", _inspect),
-    "models": Command("list the models that can be chosen", _models),
+    "evaluate": Command("play the saved agents of a run without training", _evaluate),
+    "inspect": Command("plot the recorded hidden states of an agent", _inspect),
+    "models": Command("list the available models", _models),
 }

@@ -1,1 +1,1 @@
-"""Sorrel environments that ask for what recurrent agents have: memory and a composite action."""
+"""Sorrel environments that require memory or a composite action."""

@@ -1,4 +1,4 @@
-"""The model that our environments give their agents, as Sorrel's own examples do."""
+"""The default model of the agents in these examples: Sorrel's IQN."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["build_iqn"]
 def build_iqn(observation_spec: ObservationSpec, action_spec: ActionSpec) -> PyTorchIQN:
     """Return Sorrel's IQN with the parameters of Sorrel's treasurehunt.
 
-    Its seed is drawn from the generator which a run's seed governs.
+    Its seed is drawn from numpy's global generator, which the run's seed initialises.
     """
     return PyTorchIQN(
         input_size=observation_spec.input_size,

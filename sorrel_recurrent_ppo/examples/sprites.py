@@ -1,4 +1,4 @@
-"""Where the sprites are that Sorrel ships with its own examples."""
+"""Paths of the sprites that ship with Sorrel."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ __all__ = ["sorrel_sprite"]
 
 
 def sorrel_sprite(path: str) -> Path:
-    """Return the file of a sprite of Sorrel's, by its path inside Sorrel's package."""
+    """Return the absolute path of a sprite, given its path inside the ``sorrel`` package."""
     return Path(sorrel.__path__[0]) / path

@@ -1,4 +1,4 @@
-"""The one source of chance in our environments."""
+"""The source of randomness of the example worlds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["random_index"]
 
 
 def random_index(n: int) -> int:
-    """Return one of ``0 .. n-1``, each with the same probability.
+    """Return a uniformly random integer from ``0`` to ``n - 1``.
 
-    It is drawn from numpy's global generator, as in Sorrel's own worlds: that is the generator
-    which the seed of a Sorrel experiment governs.
+    It is drawn from numpy's global generator, as in Sorrel's own worlds, because that is the
+    generator which the seed of a Sorrel experiment initialises.
     """
     return int(np.random.randint(n))  # noqa: NPY002

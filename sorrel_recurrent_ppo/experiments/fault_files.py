@@ -26,8 +26,8 @@ def save_before_fault(
         files: The run's files; the agent goes to ``checkpoints/<name>.before_fault.pt``.
     """
     name = error.agent_name
-    for agent, member in zip(env.agents, population.members, strict=True):
-        model = agent.model
+    for member in population.members:
+        model = member.agent.model
         if isinstance(model, RecurrentPPO) and model.agent_name == name:
             path = files.checkpoint(f"{member.name}.before_fault")
             try:

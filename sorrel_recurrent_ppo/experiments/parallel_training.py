@@ -89,7 +89,7 @@ def training_threads(env: Environment, population: Population, n_threads: int) -
 
     def attach(env: Environment, epoch: int) -> None:
         if trainer is not None:
-            trainer.attach(agent.model for agent in env.agents)
+            trainer.attach(member.agent.model for member in population.members)
 
     population.epoch_start_callbacks.append(attach)
     try:

@@ -13,8 +13,9 @@ from omegaconf import DictConfig
 
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.curves import last_tenth_mean
 
-__all__ = ["RunSummary", "last_tenth_mean", "log_end", "log_start", "model_names", "summarise"]
+__all__ = ["RunSummary", "log_end", "log_start", "model_names", "summarise"]
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,6 @@ def summarise(logged: Mapping[str, Any]) -> RunSummary:
         reward_start=last_tenth_mean(rewards[::-1]),
         reward_end=last_tenth_mean(rewards),
     )
-
-
-def last_tenth_mean(values: np.ndarray) -> float:
-    """Return the mean of the last tenth of some values, at least of one: a run's final value."""
-    return float(values[-max(1, len(values) // 10) :].mean())
 
 
 def model_names(population: Population) -> str:

@@ -167,7 +167,7 @@ class StateSink:
         if epoch % self._period:
             return
         for member in self._population.members:
-            model = env.agents[member.index].model
+            model = member.agent.model
             if isinstance(model, RecurrentPPO):
                 self._running.append(_Recording(env, member, model))
 
@@ -178,12 +178,10 @@ class StateSink:
 
     def _keep(self, recording: _Recording, epoch: int) -> None:
         name = recording.member.name
-        subject = subject_of(
-            recording.member, self._env.agents[recording.member.index], recording.model
-        )
+        subject = subject_of(recording.member, recording.member.agent, recording.model)
         latest = RecordedStates(subject, recording.arrays(epoch))
         earlier = self._kept[name] if name in self._kept else self._on_disk(name, epoch)
-        states = self._bounded(earlier.followed_by(latest) if earlier else latest)
+        states = self._bounded(earlier.concatenate(latest) if earlier else latest)
         self._kept[name] = states
         save_states(states, self._files.recorded_states(name))
         if self._on_recorded is not None:
@@ -195,7 +193,7 @@ class StateSink:
         if not path.exists():
             return None
         states = load_states(path)
-        return states.where(states.steps["epochs"] < epoch)
+        return states.select(states.steps["epochs"] < epoch)
 
     def _bounded(self, states: RecordedStates) -> RecordedStates:
         while states.n_bytes > self._limit and len(states.epochs) > 1:
@@ -208,12 +206,12 @@ class StateSink:
                     self._limit // MEGABYTE,
                 )
                 self._warned = True
-            states = states.where(states.steps["epochs"] > states.epochs[0])
+            states = states.select(states.steps["epochs"] > states.epochs[0])
         return states
 
     def _warn_of_models_without_states(self) -> None:
         for member in self._population.members:
-            if not isinstance(self._env.agents[member.index].model, RecurrentPPO):
+            if not isinstance(member.agent.model, RecurrentPPO):
                 log.warning(
                     "record_states=true records nothing of agent %s: its model, %s, has no "
                     "hidden state.",

@@ -1,5 +1,6 @@
-"""From what an agent did to a better policy: rollout -> sequences -> minibatches -> PPO update.
+"""Learning from experience: rollout -> sequences -> minibatches -> PPO update.
 
-``settings`` has all that can be set. May import ``policy``, ``support`` and ``errors``. Only
-``rollout`` imports Sorrel, whose buffer interface it has.
+``settings`` defines the parameters of a model, ``advantages`` and ``losses`` the formulas, ``ppo``
+the update. May import ``policy``, ``support`` and ``errors``. Only ``rollout`` imports Sorrel,
+whose buffer interface it implements.
 """

@@ -1,12 +1,13 @@
-"""The minibatches of an update, as indices of steps on the policy's device.
+"""The minibatches of an update, as step indices on the policy's device.
 
-All passes are drawn before the first one, so that their indices go to the device in one transfer.
+All passes are drawn before the first one, so that a single transfer moves all indices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -26,12 +27,12 @@ __all__ = ["BurnIn", "Minibatch", "draw_passes"]
 
 @dataclass(frozen=True)
 class BurnIn:
-    """Steps before sequences that only warm their states up (R2D2's burn-in).
+    """Steps before sequences that only refresh the recurrent states (R2D2's burn-in).
 
     Attributes:
-        columns: Which of the minibatch's sequences have such steps, ``(W,)``.
-        lengths: How many, ``(W,)``, on the CPU.
-        grid: The steps, a column for each of these sequences.
+        columns: Indices of the minibatch's sequences with burn-in steps, ``(W,)``.
+        lengths: Number of burn-in steps of each of them, ``(W,)``, on the CPU.
+        grid: The burn-in steps, one column per such sequence.
     """
 
     columns: Tensor
@@ -41,13 +42,13 @@ class BurnIn:
 
 @dataclass(frozen=True)
 class Minibatch:
-    """Some sequences.
+    """A minibatch of ``B`` sequences.
 
     Attributes:
-        state_steps: The step before which each sequence's state is taken from the rollout,
-            ``(B,)``: its first one, or that of its warm-up.
+        state_steps: The steps whose stored states the sequences start from, ``(B,)``: their first
+            steps, or their first burn-in steps.
         grid: The steps to learn from.
-        burn_in: Steps to run from there to the sequences' first steps; ``None`` for none.
+        burn_in: The burn-in steps; ``None`` if there are none.
     """
 
     state_steps: Tensor
@@ -61,16 +62,16 @@ def draw_passes(
     rng: np.random.Generator,
     device: torch.device,
 ) -> list[list[Minibatch]]:
-    """Deal a rollout's sequences out to minibatches, anew for each of ``n_epochs`` passes.
+    """Cut a rollout into sequences and shuffle them into minibatches for each pass.
 
     Args:
         episode_starts: Whether the state was reset before each step, ``(N,)``.
         settings: ``sequence_length``, ``burn_in``, ``batch_size`` and ``n_epochs``.
-        rng: Where the shuffling draws from.
-        device: Where the indices go.
+        rng: Generator of the shuffling.
+        device: Device of the indices.
 
     Returns:
-        The minibatches of each pass.
+        The minibatches of each of the ``n_epochs`` passes.
     """
     starts, lengths = cut_sequences(episode_starts, settings.sequence_length)
     passes = [fill_minibatches(lengths, settings.batch_size, rng) for _ in range(settings.n_epochs)]
@@ -87,7 +88,7 @@ def draw_passes(
 
 @dataclass(frozen=True)
 class _Layout:
-    """A minibatch before its indices are on the device."""
+    """A minibatch before the transfer of its indices."""
 
     state_steps: np.ndarray
     grid: SequenceGrid[np.ndarray]
@@ -96,13 +97,13 @@ class _Layout:
     burn_in_grid: SequenceGrid[np.ndarray] | None
 
     def indices(self) -> list[np.ndarray]:
-        """Return what goes to the device, in the order in which it is taken back."""
+        """Return the arrays to transfer, in the order in which `with_indices` reads them."""
         grids = [self.grid] if self.burn_in_grid is None else [self.grid, self.burn_in_grid]
         arrays = [array for grid in grids for array in (grid.steps, grid.positions)]
         return [self.state_steps, *arrays, self.burn_in_columns]
 
     def with_indices(self, indices: Iterator[Tensor]) -> Minibatch:
-        """Take the indices back, as tensors."""
+        """Build the minibatch from the transferred indices."""
         state_steps = next(indices)
         grid = SequenceGrid(next(indices), next(indices), self.grid.n_steps)
         if self.burn_in_grid is None:
@@ -119,13 +120,15 @@ def _lay_out(
     state_steps = burn_in_starts(starts, episode_starts, burn_in)
     burn_in_lengths = starts - state_steps
     columns = np.flatnonzero(burn_in_lengths)
-    warm = pad_sequences(state_steps[columns], burn_in_lengths[columns]) if len(columns) else None
+    burn_in_grid = (
+        pad_sequences(state_steps[columns], burn_in_lengths[columns]) if len(columns) else None
+    )
     return _Layout(
-        state_steps, pad_sequences(starts, lengths), columns, burn_in_lengths[columns], warm
+        state_steps, pad_sequences(starts, lengths), columns, burn_in_lengths[columns], burn_in_grid
     )
 
 
-def _on_device(arrays: Sequence[np.ndarray], device: torch.device) -> Sequence[Tensor]:
-    """Return arrays of indices as tensors, moved in one transfer."""
+def _on_device(arrays: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, ...]:
+    """Return index arrays as tensors on a device, moved in one transfer."""
     together = torch.as_tensor(np.concatenate(arrays), device=device)
-    return together.split([len(array) for array in arrays])
+    return cast("tuple[Tensor, ...]", together.split([len(array) for array in arrays]))

@@ -1,4 +1,4 @@
-"""Bringing rewards of any size to the size that the value function learns well."""
+"""Scaling of rewards by the running magnitude of the discounted return."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["ReturnScale"]
 
 @dataclass
 class ReturnScale:
-    """Root mean square of the discounted return so far, over all steps seen.
+    """Root mean square of the discounted return over all steps so far.
 
-    After Engstrom et al. 2020 (arXiv:2005.12729), who divide by the deviation; the root mean
-    square also serves where the return hardly varies. Rewards are only divided, never shifted:
-    a shift would change what an agent that can end its episode wants.
+    After Engstrom et al. 2020 (arXiv:2005.12729), who divide by the standard deviation; the root
+    mean square also works if the return hardly varies. Rewards are divided, never shifted: a shift
+    would change the optimal policy of an agent that can end its episode.
 
     Attributes:
         gamma: Discount.
-        count: Steps seen.
-        sum_of_squares: Of the discounted returns at these steps.
+        count: Number of steps.
+        sum_of_squares: Sum of the squared discounted returns at these steps.
         running_return: Discounted return of the running episode.
     """
 
@@ -31,7 +31,12 @@ class ReturnScale:
     running_return: float = 0.0
 
     def observe(self, rewards: np.ndarray, episode_ends: np.ndarray) -> None:
-        """Take rewards ``(N,)`` into account; ``episode_ends`` tells where the return restarts."""
+        """Update the statistics.
+
+        Args:
+            rewards: Rewards in time order, ``(N,)``.
+            episode_ends: Whether the return restarts after each step, ``(N,)``.
+        """
         for reward, ends in zip(rewards.tolist(), episode_ends.tolist(), strict=True):
             self.running_return = self.gamma * self.running_return + reward
             self.sum_of_squares += self.running_return**2
@@ -41,5 +46,5 @@ class ReturnScale:
 
     @property
     def scale(self) -> float:
-        """What to divide rewards by; 1 as long as there was no reward."""
+        """The divisor of the rewards; 1 while all returns have been zero."""
         return math.sqrt(self.sum_of_squares / self.count) if self.sum_of_squares > 0.0 else 1.0

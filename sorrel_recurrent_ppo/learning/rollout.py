@@ -1,8 +1,8 @@
-"""The rollout: what an agent did, as the Sorrel buffer that is ``model.memory``.
+"""The rollout: an agent's steps, in the Sorrel buffer ``model.memory``.
 
-``take_action`` *begins* a step and ``add`` *completes* it, so every Sorrel agent fills the rollout
-without knowing. It also keeps the place in the episode: the recurrent state from which the next
-step starts, and whether that step starts an episode.
+``model.take_action`` begins a step and ``add`` completes it, so that any Sorrel agent fills the
+rollout. It also holds the position in the episode: the recurrent state before the next step, and
+whether that step starts an episode.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from sorrel.buffers import Buffer
 
+from sorrel_recurrent_ppo.errors import unknown_name
+
 __all__ = ["PendingStep", "Rollout", "RolloutArrays"]
 
 _INITIAL_CAPACITY = 64
-_LARGEST = float(np.finfo(np.float32).max)
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class PendingStep(NamedTuple):
-    """A step that has an action and waits for its reward.
+    """A step with an action whose reward has not arrived yet.
 
     Attributes:
         obs: Observation, ``(obs_size,)``.
@@ -30,8 +32,8 @@ class PendingStep(NamedTuple):
         action: Flat index of the joint action.
         log_probs: Log-probability of each branch's choice.
         value: Value of the state.
-        recurrent_state: Row of the recurrent state before the step, ``(state_size,)``.
-        next_recurrent_state: The row after it; ``None`` if the state has been reset since.
+        recurrent_state: Flat recurrent state before the step, ``(state_size,)``.
+        next_recurrent_state: Flat recurrent state after the step; ``None`` if reset since.
         episode_start: Whether the state was reset or replaced before the step.
     """
 
@@ -47,18 +49,18 @@ class PendingStep(NamedTuple):
 
 @dataclass(frozen=True)
 class RolloutArrays:
-    """What an update needs of a rollout of ``N`` steps, in the order in which they were taken.
+    """The arrays of a rollout that an update needs, in time order.
 
     Attributes:
         inputs: Inputs of the network, ``(N, D)``.
-        recurrent_states: State rows before each step, ``(N, S)``.
+        recurrent_states: Flat states before each step, ``(N, S)``.
         actions: Flat joint actions, ``(N,)``.
         log_probs: Joint log-probabilities of the actions when chosen, ``(N,)``.
         values: Values when acting, ``(N,)``.
         rewards: Rewards, ``(N,)``.
-        dones: The episode ended by the step, ``(N,)``.
-        episode_starts: The state was reset before the step, ``(N,)``.
-        episode_ends: The step is the last of its episode, by ``done`` or otherwise, ``(N,)``.
+        dones: Whether the step ended the episode by ``done``, ``(N,)``.
+        episode_starts: Whether the state was reset before the step, ``(N,)``.
+        episode_ends: Whether the step is the last known one of its episode, ``(N,)``.
     """
 
     inputs: np.ndarray
@@ -72,23 +74,27 @@ class RolloutArrays:
     episode_ends: np.ndarray
 
     def with_rewards_divided_by(self, scale: float) -> RolloutArrays:
-        """Return the same steps with smaller or larger rewards."""
+        """Return a copy with scaled rewards."""
         return replace(self, rewards=(self.rewards / scale).astype(np.float32))
 
 
 class Rollout(Buffer):
-    """Transitions in order, with the recurrent state before each; it grows as needed.
+    """Transitions in time order, with the recurrent state before each.
 
-    Unlike Sorrel's replay buffer it never overwrites: ``capacity`` doubles instead.
+    Unlike Sorrel's replay buffer it never overwrites steps: ``capacity`` doubles instead.
 
     Attributes:
-        display_name: What error messages call the agent whose rollout this is.
-        pending: The step begun and not completed, if any.
-        recurrent_state: Row of the state from which the next step starts.
-        at_episode_start: Whether the next step starts an episode, or from a replaced state.
-        last_action: Flat index of the episode's previous action, or ``None`` at its start.
+        display_name: The agent's name in error messages.
+        state_size: Size of a flat recurrent state.
+        pending: The step begun but not completed, if any.
+        recurrent_state: Flat recurrent state before the next step.
+        at_episode_start: Whether the next step starts an episode or follows a replaced state.
+        last_action: Flat index of the episode's previous action; ``None`` at its start.
         last_reward: The episode's previous reward.
     """
+
+    capacity: int
+    extra_data: dict[str, np.ndarray]
 
     def __init__(
         self,
@@ -109,123 +115,120 @@ class Rollout(Buffer):
         self.episode_starts = np.zeros(self.capacity, bool)
         self.episode_ends = np.zeros(self.capacity, bool)
         self.pending: PendingStep | None = None
-        self._replaced = False  # the state after the pending step, by replace_state
+        self._next_state_replaced = False  # the pending step's next state, by replace_state
         self.start_episode()
 
     @property
-    def _flat_states(self) -> np.ndarray:
-        """The observations as rows; not kept, since a copy's would be no view of its own states."""
+    def _flat_obs(self) -> np.ndarray:
+        """A view of the observations, one per row; not stored, so that copies are independent."""
         return self.states.reshape(self.capacity, -1)
 
-    # --- the place in the episode ---
+    # --- the position in the episode ---
 
     def start_episode(self) -> None:
-        """Close the running episode, if any, and let the next step start one from a zero state.
+        """Close the running episode, if any; the next step starts one from a zero state.
 
-        A step without a reward is dropped: the epoch it belonged to was broken off.
+        A pending step is discarded: its epoch was aborted.
         """
         if self.size:
             self.episode_ends[self.size - 1] = True
         self.pending = None
-        self._replaced = False
+        self._next_state_replaced = False
         self.at_episode_start = True
         self.recurrent_state = np.zeros(self.state_size, np.float32)
         self.last_action: int | None = None
         self.last_reward = 0.0
 
-    def replace_state(self, row: np.ndarray) -> None:
-        """Let the next step start from a state that the network did not make.
+    def replace_state(self, flat_state: np.ndarray) -> None:
+        """Replace the recurrent state before the next step.
 
-        As after a reset, no sequence is then trained across that place: its later steps would be
-        evaluated with another state than they were taken with.
+        As after a reset, no training sequence crosses this point: its later steps would be
+        evaluated with another state than the one they were taken with.
         """
         if self.pending is None:
-            if not np.array_equal(row, self.recurrent_state):
-                self.recurrent_state, self.at_episode_start = row, True
+            if not np.array_equal(flat_state, self.recurrent_state):
+                self.recurrent_state, self.at_episode_start = flat_state, True
             return
         following = self.pending.next_recurrent_state
-        if following is None or not np.array_equal(row, following):
-            self.pending = self.pending._replace(next_recurrent_state=row)
-            self._replaced = True
+        if following is None or not np.array_equal(flat_state, following):
+            self.pending = self.pending._replace(next_recurrent_state=flat_state)
+            self._next_state_replaced = True
 
     def reset_state(self) -> None:
         """Zero the recurrent state without closing the episode for the returns."""
         if self.pending is not None:
             self.pending = self.pending._replace(next_recurrent_state=None)
-            self._replaced = False
+            self._next_state_replaced = False
             return
         self.at_episode_start = True
         self.recurrent_state = np.zeros(self.state_size, np.float32)
         self.last_action, self.last_reward = None, 0.0
 
     def discard_pending(self) -> None:
-        """Go on from a step whose reward never came, without storing it."""
+        """Continue after the pending step, if any, without storing it."""
         if self.pending is not None:
-            self._move_on(self.pending, 0.0)
+            self._advance(self.pending, 0.0)
 
     def begin(self, step: PendingStep) -> None:
-        """Note a step whose reward will come by :meth:`add`."""
+        """Begin a step; :meth:`add` completes it with its reward."""
         self.pending = step
 
     def add(
         self,
-        obs: np.ndarray,
+        obs: Any,
         action: int | tuple[int, float],
         reward: float,
         done: bool,
         **kwargs: Any,
     ) -> None:
-        """Complete the step that ``take_action`` began (Sorrel's name).
+        """Complete the pending step; Sorrel's agents call this after each action.
 
         Args:
-            obs: The agent's observation; what the model was asked with is stored.
+            obs: The agent's observation. Only its size is checked: the stored observation is the
+                one given to ``take_action``.
             action: The flat action that the model chose.
             reward: A finite number.
-            done: Whether the episode ended by this step.
+            done: Whether the step ended the episode.
             **kwargs: Extra values, each under a key of ``extra_data``.
 
         Raises:
-            RuntimeError: No action was asked for since the last reward.
+            RuntimeError: No step is pending.
             ValueError: The action is not the model's, the reward is not finite in single
-                precision, the observation has another size, or an extra value has no key in
-                ``extra_data`` or does not fit there.
-            TypeError: The reward is not a number, or ``done`` not a truth value.
+                precision, the observation has another size, or an extra value has an unknown key
+                or does not fit its array.
+            TypeError: The reward is not a number, or ``done`` is not a truth value.
         """
         step = self.pending
         if step is None:
             raise RuntimeError(
-                f"{self.display_name}: a reward arrived without an action. The agent must call "
+                f"{self.display_name}: memory.add was called without a pending action. Call "
                 "model.take_action(state) before each memory.add(state, action, reward, done)"
             )
         size = obs.size if isinstance(obs, np.ndarray) else _size_of(obs)
         if size != step.obs.size:
             raise ValueError(
-                f"{self.display_name}: memory.add got an observation of {size} values, "
-                f"take_action one of {step.obs.size}"
+                f"{self.display_name}: memory.add got an observation of {size} values, expected "
+                f"{step.obs.size} as in take_action"
             )
         if not _is_same_action(action, step.action):
             raise ValueError(
                 f"{self.display_name}: memory.add got action {action!r}, but the model chose "
                 f"{step.action}; PPO learns only from its own actions"
             )
-        self._complete(step, *_checked(reward, done, self.display_name), kwargs)
+        self._store(step, *_validated(reward, done, self.display_name), kwargs)
 
     def complete(self, reward: float, done: bool) -> None:
-        """Complete the pending step: :meth:`add` without repeating observation and action."""
+        """Complete the pending step: :meth:`add` with its observation and action."""
         if self.pending is None:
             self.add(np.empty(0), 0, reward, done)
         else:
             self.add(self.pending.obs, self.pending.action, reward, done)
 
-    def _complete(
-        self, step: PendingStep, reward: float, done: bool, extra: dict[str, Any]
-    ) -> None:
+    def _store(self, step: PendingStep, reward: float, done: bool, extra: dict[str, Any]) -> None:
         for key in extra:
             if key not in self.extra_data:
-                raise ValueError(
-                    f"{self.display_name}: memory.add got '{key}', which is not in "
-                    f"memory.extra_data ({', '.join(self.extra_data) or 'empty'})"
-                )
+                what = f"{self.display_name}: memory.extra_data has no key"
+                raise ValueError(unknown_name(what, key, self.extra_data))
         if self.size == self.capacity:
             self._grow()
         t = self.size
@@ -234,10 +237,10 @@ class Rollout(Buffer):
                 self.extra_data[key][t] = value
             except (TypeError, ValueError) as error:
                 raise ValueError(
-                    f"{self.display_name}: memory.add got {key}={value!r}, which does not fit "
+                    f"{self.display_name}: memory.add got {key}={value!r}, expected "
                     f"{self.extra_data[key].dtype}{list(self.extra_data[key].shape[1:])}"
                 ) from error
-        self._flat_states[t] = step.obs
+        self._flat_obs[t] = step.obs
         if step.context.size:
             self.context[t] = step.context
         self.actions[t] = step.action
@@ -252,14 +255,15 @@ class Rollout(Buffer):
         if done:
             self.start_episode()
         else:
-            self._move_on(step, reward)
+            self._advance(step, reward)
 
-    def _move_on(self, step: PendingStep, reward: float) -> None:
+    def _advance(self, step: PendingStep, reward: float) -> None:
         self.pending = None
         if step.next_recurrent_state is None:
             self.reset_state()
         else:
-            self.at_episode_start, self._replaced = self._replaced, False
+            self.at_episode_start = self._next_state_replaced
+            self._next_state_replaced = False
             self.recurrent_state = step.next_recurrent_state
             self.last_action, self.last_reward = step.action, reward
 
@@ -270,21 +274,21 @@ class Rollout(Buffer):
             self.extra_data[key] = _doubled(array)
         self.capacity *= 2
 
-    # --- Sorrel's buffer ---
+    # --- Sorrel's buffer interface ---
 
     def current_state(self) -> np.ndarray:
         """Return the earlier frames to stack before an observation: none, ``(0, obs_size)``."""
-        return self._flat_states[:0]
+        return self._flat_obs[:0]
 
     def add_empty(self) -> None:
-        """Do nothing: there are no stacked frames that a gap could keep apart."""
+        """Do nothing: Sorrel's gap between games matters for stacked frames only."""
 
     def clear(self) -> None:
-        """Forget the steps, but not the place in the episode nor the memory they took."""
+        """Remove all steps; the position in the episode and the allocated arrays are kept."""
         self.idx = self.size = 0
 
-    def share_extra_keys(self, other: Buffer) -> None:
-        """Take values under the keys of another buffer's ``extra_data``, too."""
+    def share_extra_keys(self, other: Rollout) -> None:
+        """Add the keys of another rollout's ``extra_data`` to this one's."""
         for key, array in other.extra_data.items():
             if key not in self.extra_data:
                 shape = (self.capacity, *array.shape[1:])
@@ -293,12 +297,12 @@ class Rollout(Buffer):
     # --- for the update ---
 
     def arrays(self) -> RolloutArrays:
-        """Return the steps as views, the last one marked as an end of what is known."""
+        """Return the steps, as views where possible, with the last one marked as an episode end."""
         n = self.size
         ends = self.episode_ends[:n].copy()
         ends[-1:] = True
         return RolloutArrays(
-            inputs=np.concatenate((self._flat_states[:n], self.context[:n]), axis=1),
+            inputs=np.concatenate((self._flat_obs[:n], self.context[:n]), axis=1),
             recurrent_states=self.recurrent_states[:n],
             actions=self.actions[:n],
             log_probs=self.log_probs[:n].sum(axis=1),
@@ -310,9 +314,9 @@ class Rollout(Buffer):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that is needed to go on from here, but for ``extra_data`` and a pending step.
+        """Return copies of the stored steps and of the position in the episode.
 
-        Arrays only up to the last step.
+        ``extra_data`` and the pending step are not included.
         """
         arrays = {name: getattr(self, name)[: self.size].copy() for name in _PER_STEP}
         return {
@@ -324,10 +328,11 @@ class Rollout(Buffer):
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned.
+        """Restore the result of :meth:`state_dict`.
 
         Raises:
-            ValueError: The arrays do not have this rollout's shapes and types, or are not finite.
+            ValueError: An array has another shape or type than this rollout's, or a number is not
+                finite.
         """
         steps = saved["steps"]
         size = len(steps["actions"])
@@ -335,7 +340,7 @@ class Rollout(Buffer):
             self._check_saved(name, steps[name], (size, *getattr(self, name).shape[1:]))
         self._check_saved("recurrent_state", saved["recurrent_state"], (self.state_size,))
         if not math.isfinite(saved["last_reward"]):
-            raise ValueError(f"the last reward is {saved['last_reward']}")
+            raise ValueError(f"last_reward must be finite, not {saved['last_reward']}")
         while self.capacity < size:
             self._grow()
         for name in _PER_STEP:
@@ -348,10 +353,14 @@ class Rollout(Buffer):
         self.last_reward = float(saved["last_reward"])
 
     def _check_saved(self, name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-        if array.shape != shape or array.dtype != getattr(self, name).dtype:
-            raise ValueError(f"rollout array '{name}' is {array.dtype}{list(array.shape)}")
+        dtype = getattr(self, name).dtype
+        if array.shape != shape or array.dtype != dtype:
+            raise ValueError(
+                f"rollout array '{name}': expected {dtype}{list(shape)}, found "
+                f"{array.dtype}{list(array.shape)}"
+            )
         if not np.isfinite(array).all():
-            raise ValueError(f"rollout array '{name}' has values that are not finite")
+            raise ValueError(f"rollout array '{name}' contains values that are not finite")
 
 
 _PER_STEP = (
@@ -372,18 +381,18 @@ def _doubled(array: np.ndarray) -> np.ndarray:
     return np.concatenate((array, np.zeros_like(array)))
 
 
-def _checked(reward: Any, done: Any, display_name: str) -> tuple[float, bool]:
-    """Return reward and done as plain values."""
+def _validated(reward: Any, done: Any, display_name: str) -> tuple[float, bool]:
+    """Return reward and done as plain values; raise TypeError or ValueError if invalid."""
     if not isinstance(reward, float):
-        if np.ndim(reward) or not _numeric(reward):
+        if np.ndim(reward) or not _is_numeric(reward):
             raise TypeError(f"{display_name}: the reward must be a number, not {reward!r}")
         reward = float(reward)
-    if not -_LARGEST <= reward <= _LARGEST:
+    if not -_FLOAT32_MAX <= reward <= _FLOAT32_MAX:
         raise ValueError(
             f"{display_name}: the reward must be finite in single precision, not {reward}"
         )
     if not isinstance(done, bool):
-        if np.ndim(done) or not _numeric(done) or done not in (0, 1):
+        if np.ndim(done) or not _is_numeric(done) or done not in (0, 1):
             raise TypeError(f"{display_name}: done must be true or false, not {done!r}")
         done = bool(done)
     return reward, done
@@ -399,8 +408,8 @@ def _size_of(obs: Any) -> int:
 def _is_same_action(given: Any, chosen: int) -> bool:
     if type(given) is int:
         return given == chosen
-    return not np.ndim(given) and _numeric(given) and given == chosen
+    return not np.ndim(given) and _is_numeric(given) and given == chosen
 
 
-def _numeric(value: Any) -> bool:
+def _is_numeric(value: Any) -> bool:
     return np.asarray(value).dtype.kind in "buif"

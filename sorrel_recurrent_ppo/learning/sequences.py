@@ -1,6 +1,6 @@
-"""Cutting a rollout into sequences, and gathering them into minibatches.
+"""Cutting a rollout into sequences and grouping them into minibatches.
 
-Pure functions on arrays of integers; steps are numbered in the order in which they were taken.
+Pure functions on integer arrays; steps are numbered in time order.
 """
 
 from __future__ import annotations
@@ -14,40 +14,43 @@ __all__ = ["SequenceGrid", "burn_in_starts", "cut_sequences", "fill_minibatches"
 
 
 def cut_sequences(episode_starts: np.ndarray, sequence_length: int) -> tuple[np.ndarray, ...]:
-    """Cut steps into sequences that cross no start of an episode.
+    """Cut steps into sequences that cross no episode start.
 
     An episode of ``L`` steps becomes ``ceil(L / sequence_length)`` sequences whose lengths differ
-    by at most one, the longer ones first: short remainders would give gradients little way back in
-    time, and minibatches much padding.
+    by at most one, the longer ones first: short remainders would shorten the backpropagation
+    through time and pad minibatches heavily.
 
     Args:
         episode_starts: Whether the state was reset before each step, ``(N,)``.
-        sequence_length: The longest sequence wanted.
+        sequence_length: The maximum sequence length.
 
     Returns:
-        The first step and the length of each sequence, both ``(S,)``, covering every step once.
+        The first step and the length of each sequence, both ``(S,)``; together the sequences cover
+        every step once.
     """
-    starts, lengths = [], []
+    starts: list[int] = []
+    lengths: list[int] = []
     edges = np.flatnonzero(episode_starts).tolist()
     edges = [*([] if edges[:1] == [0] else [0]), *edges, len(episode_starts)]
     for first, end in itertools.pairwise(edges):
         n_parts = -(-(end - first) // sequence_length)
         for part in np.array_split(np.arange(first, end), n_parts) if n_parts else ():
-            starts.append(part[0])
+            starts.append(int(part[0]))
             lengths.append(len(part))
     return np.array(starts, np.int64), np.array(lengths, np.int64)
 
 
 def burn_in_starts(starts: np.ndarray, episode_starts: np.ndarray, burn_in: int) -> np.ndarray:
-    """Return from which step on each sequence is warmed up.
+    """Return the first burn-in step of each sequence.
 
     Args:
         starts: First step of each sequence, ``(S,)``.
         episode_starts: Whether the state was reset before each step, ``(N,)``.
-        burn_in: How many steps back to go, if the episode is that old.
+        burn_in: Maximum number of burn-in steps.
 
     Returns:
-        For each sequence the step ``burn_in`` before it, or its episode's first one, ``(S,)``.
+        The step ``burn_in`` before each sequence, or the first step of its episode if that is
+        later, ``(S,)``.
     """
     steps = np.arange(len(episode_starts))
     episode_start = np.maximum.accumulate(np.where(episode_starts, steps, 0))
@@ -57,18 +60,18 @@ def burn_in_starts(starts: np.ndarray, episode_starts: np.ndarray, burn_in: int)
 def fill_minibatches(
     lengths: np.ndarray, batch_size: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Deal shuffled sequences out to minibatches of about ``batch_size`` steps.
+    """Distribute shuffled sequences over minibatches of about ``batch_size`` steps.
 
-    There are ``round(total / batch_size)`` minibatches, at least one, each as near to an equal
-    share of the steps as whole sequences allow.
+    There are ``round(total / batch_size)`` minibatches, at least one, as equal in their number of
+    steps as uncut sequences allow.
 
     Args:
         lengths: Length of each sequence, ``(S,)``.
-        batch_size: Steps wanted in a minibatch.
-        rng: Where the shuffling draws from.
+        batch_size: Target number of steps of a minibatch.
+        rng: Generator of the shuffling.
 
     Returns:
-        Indices of sequences, an array per minibatch, none empty.
+        The indices of the sequences of each minibatch; none is empty.
     """
     order = rng.permutation(len(lengths))
     total = int(lengths.sum())
@@ -81,15 +84,15 @@ def fill_minibatches(
 
 @dataclass(frozen=True)
 class SequenceGrid[Indices]:
-    """Sequences side by side on a ``(T, B)`` grid, without its padding.
+    """Sequences in the columns of a ``(T, B)`` grid, without its padding.
 
-    ``Indices`` is the type of its arrays: numpy's here, a tensor where it is used.
+    ``Indices`` is the type of the index arrays: numpy's here, tensors on the policy's device.
 
     Attributes:
-        steps: The steps, row after row of the grid, ``(N,)``.
-        positions: Where each stands in the flattened grid, ascending, ``(N,)``: without padding
+        steps: The steps in time-major order of the grid, ``(N,)``.
+        positions: Their ascending indices in the flattened grid, ``(N,)``: without padding
             ``0, 1, ..., N - 1``.
-        n_steps: ``T``, the longest sequence.
+        n_steps: ``T``, the length of the longest sequence.
     """
 
     steps: Indices
@@ -98,12 +101,12 @@ class SequenceGrid[Indices]:
 
 
 def pad_sequences(starts: np.ndarray, lengths: np.ndarray) -> SequenceGrid[np.ndarray]:
-    """Lay sequences side by side, each from the top of its column.
+    """Arrange sequences in a grid, each from the top of its column.
 
     Args:
         starts: First step of each sequence, ``(B,)``.
         lengths: Length of each sequence, ``(B,)``.
     """
-    rows = np.arange(lengths.max())[:, None]
-    real = rows < lengths
-    return SequenceGrid((starts + rows)[real], np.flatnonzero(real), len(rows))
+    offsets = np.arange(int(lengths.max()))[:, None]
+    real = offsets < lengths
+    return SequenceGrid((starts + offsets)[real], np.flatnonzero(real), len(offsets))

@@ -1,6 +1,6 @@
-"""What can be set on a recurrent PPO model: names, types and ranges.
+"""The parameters of a recurrent PPO model: names, types and ranges.
 
-The defaults stand in ``configs/model/base/recurrent_ppo.yaml``, with a line on each.
+Their defaults are in ``configs/model/base/recurrent_ppo.yaml``.
 """
 
 from __future__ import annotations
@@ -37,34 +37,35 @@ class PPOSettings:
 
     Attributes:
         hidden_size: Width of the recurrent state.
-        layer_size: Width of the encoder's output; ``None`` for the hidden size.
-        obs_type: How the observation is read: ``"image"``, ``"flattened"`` or, by its shape,
-            ``"auto"``.
-        obs_dim: ``(channels, height, width)`` of the picture with which the observation begins.
-        action_dims: Sizes of the action's branches; ``None`` for the model's own choice.
-        layer_norm: Normalise what enters the recurrent core.
-        previous_action_reward: Feed the last action and reward to the recurrent core.
-        rollout_length: Agent steps before an update; epochs are never cut.
-        sequence_length: Steps of back-propagation through time; 1 trains on single steps.
-        burn_in: Steps before each sequence that only warm its state up (R2D2).
+        layer_size: Width of the encoder's output; ``None`` for ``hidden_size``.
+        obs_type: How the observation is read: ``"image"``, ``"flattened"``, or ``"auto"`` to decide
+            by its shape.
+        obs_dim: ``(channels, height, width)`` of the picture at the start of the observation.
+        action_dims: Sizes of the action's branches; ``None`` for the model's default.
+        layer_norm: Normalise the input of the recurrent core.
+        previous_action_reward: Feed the previous action and reward to the network.
+        rollout_length: Minimum number of agent steps before an update; epochs are never cut.
+        sequence_length: Steps of backpropagation through time; 1 trains on single steps.
+        burn_in: Steps before each sequence that only refresh its recurrent state (R2D2).
         epoch_end: Whether an epoch that ends without ``done`` is a truncation or a terminal.
-        learning_rate: Adam's step size at the start.
-        learning_rate_end_factor: What is left of it at the end of the annealing; 1 for constant.
-        learning_rate_decay_steps: Agent steps over which it is annealed.
+        learning_rate: Adam's initial step size.
+        learning_rate_end_factor: Final fraction of ``learning_rate``; 1 for a constant rate.
+        learning_rate_decay_steps: Agent steps of the linear annealing.
         n_epochs: Passes over a rollout.
-        batch_size: Steps of a minibatch.
+        batch_size: Target number of steps of a minibatch.
         gamma: Discount.
-        gae_lambda: Decay of generalised advantage estimation.
-        clip_range: Half-width of the clipped probability ratio.
-        clip_range_vf: Half-width of the value's clipping; ``None`` for none.
-        entropy_start: Weight of the entropy bonus at the start.
-        entropy_end: Its weight at the end of the annealing.
-        entropy_decay_steps: Agent steps over which it is annealed.
+        gae_lambda: Decay of generalized advantage estimation.
+        clip_range: Half-width of the interval to which the probability ratio is clipped.
+        clip_range_vf: Half-width of the value clipping; ``None`` for no clipping.
+        entropy_start: Initial weight of the entropy bonus.
+        entropy_end: Final weight of the entropy bonus.
+        entropy_decay_steps: Agent steps of the linear annealing.
         value_coef: Weight of the value loss.
         max_grad_norm: Norm to which gradients are clipped.
-        target_kl: An update's remaining passes are left out above 1.5 times this divergence.
-        normalize_advantage: Give a rollout's advantages mean 0 and deviation 1.
-        reward_scaling: Divide rewards by the running deviation of the discounted return.
+        target_kl: Skip the remaining passes of an update above 1.5 times this KL divergence;
+            ``None`` to always make all passes.
+        normalize_advantage: Normalise a rollout's advantages to mean 0 and deviation 1.
+        reward_scaling: Divide rewards by the running root mean square of the discounted return.
 
     Raises:
         ConfigError: A value has the wrong type or is out of range.
@@ -120,12 +121,12 @@ class PPOSettings:
         self._check_optional()
         if self.sequence_length > self.rollout_length:
             raise ConfigError(
-                f"sequence_length={self.sequence_length} is longer than "
+                f"sequence_length={self.sequence_length} must not exceed "
                 f"rollout_length={self.rollout_length}"
             )
 
     def _check_optional(self) -> None:
-        """Check what may be ``None``; lists become tuples, so that the settings are hashable."""
+        """Check the optional settings, and convert lists to tuples: settings are hashable."""
         if self.layer_size is not None:
             self._set("layer_size", check_integer("layer_size", self.layer_size, 1))
         for name in ("clip_range_vf", "target_kl"):
@@ -140,7 +141,7 @@ class PPOSettings:
             )
 
     def _set(self, name: str, value: Any) -> None:
-        """Keep the plain form of a value that was given as, say, a number of numpy's."""
+        """Replace a value by its plain form, such as an int instead of a ``numpy.int64``."""
         object.__setattr__(self, name, value)
 
     @classmethod
@@ -151,15 +152,15 @@ class PPOSettings:
         where: str = "model",
         other_names: Sequence[str] = (),
     ) -> PPOSettings:
-        """Make settings from a complete mapping.
+        """Create settings from a complete mapping.
 
         Args:
             values: One value for each setting.
-            where: What the error message calls the place they come from.
-            other_names: Names that are valid there without being settings, for the error message.
+            where: Source of the values, for error messages.
+            other_names: Valid names in the source that are not settings, for error messages.
 
         Raises:
-            ConfigError: A name is unknown or missing, or a value does not fit.
+            ConfigError: A name is unknown or missing, or a value is invalid.
         """
         names = [field.name for field in fields(cls)]
         for name in values:
@@ -169,7 +170,7 @@ class PPOSettings:
                 )
         missing = [name for name in names if name not in values]
         if missing:
-            raise ConfigError(f"{where} lacks the parameters {', '.join(missing)}")
+            raise ConfigError(f"{where} is missing the parameters {', '.join(missing)}")
         try:
             return cls(**values)
         except ConfigError as error:

@@ -1,8 +1,9 @@
-"""The two models as Sorrel sees them, and what is saved of them.
+"""The two models behind Sorrel's model interface, and their saved states.
 
-``base`` joins policy, rollout and learner behind Sorrel's model interface, ``reference_api`` adds
-the names of the models' specification, ``training_state`` and ``checkpoint`` save and restore. May
-import ``learning``, ``policy``, ``support``, ``config_files`` and ``errors``.
+``base`` joins policy, rollout and learner, ``building`` reports what cannot be built, ``update``
+makes one update, ``reference_api`` adds the names of the reference API, and ``training_state`` and
+``checkpoint`` save and restore. May import ``learning``, ``policy``, ``support``, ``config_files``
+and ``errors``.
 
 The two classes are defined here because run states and entry points refer to them as
 ``sorrel_recurrent_ppo.models:<name>``.
@@ -17,7 +18,7 @@ __all__ = ["DualHeadRecurrentPPO", "RecurrentPPO", "RecurrentPPOLSTM"]
 
 
 class RecurrentPPOLSTM(SingleHeadApi):
-    """LSTM, image or flat observation, one action head, game-agnostic (``lstm_ppo``).
+    """LSTM, picture or flat observation, one action head (``lstm_ppo``).
 
     ``action_dims`` gives it several branches.
     """
@@ -27,10 +28,10 @@ class RecurrentPPOLSTM(SingleHeadApi):
 
 
 class DualHeadRecurrentPPO(DualHeadApi):
-    """GRU, image-like observation, a move and a vote head (``gru_ppo``).
+    """GRU, picture or flat observation, a move and a vote head (``gru_ppo``).
 
     The joint action is ``move * n_vote + vote``. Without ``action_dims`` every action is a move and
-    the vote has one choice, so that the model runs in any environment.
+    the vote has a single choice, so that the model works in any environment.
     """
 
     registry_name = "gru_ppo"

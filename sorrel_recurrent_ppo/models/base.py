@@ -1,12 +1,11 @@
-"""Recurrent PPO behind Sorrel's model interface: what both models share."""
+"""The base class of both models: recurrent PPO behind Sorrel's model interface."""
 
 from __future__ import annotations
 
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,14 +17,15 @@ from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalE
 from sorrel_recurrent_ppo.learning.ppo import PPOLearner
 from sorrel_recurrent_ppo.learning.reward_scaling import ReturnScale
 from sorrel_recurrent_ppo.learning.rollout import PendingStep, Rollout
-from sorrel_recurrent_ppo.learning.schedules import linear
 from sorrel_recurrent_ppo.learning.settings import PPOSettings
+from sorrel_recurrent_ppo.models.building import available_device, explain_allocation_failure
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
 from sorrel_recurrent_ppo.models.training_state import (
     load_training_state,
     rollback_if_not_finite,
     training_state,
 )
+from sorrel_recurrent_ppo.models.update import update_policy
 from sorrel_recurrent_ppo.policy.acting import PolicyStep, sample_branches
 from sorrel_recurrent_ppo.policy.actions import flatten_action, split_actions, validate_action_dims
 from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy
@@ -47,17 +47,17 @@ _NO_CONTEXT = np.zeros(0, np.float32)
 class RecurrentPPO(PyTorchModel):
     """Recurrent PPO behind Sorrel's model interface.
 
-    It joins the parts: the policy acts, the rollout (``memory``) stores, the learner updates.
+    The policy acts, the rollout (``memory``) stores the steps, the learner updates the policy.
 
     Attributes:
-        settings: What was set, see :class:`~sorrel_recurrent_ppo.learning.settings.PPOSettings`.
+        settings: See :class:`~sorrel_recurrent_ppo.learning.settings.PPOSettings`.
         action_dims: Sizes of the action's branches.
         policy: The network.
-        deterministic: Take the most probable action instead of a sample.
-        diagnostics: Figures of the latest update, under Stable-Baselines3's names.
-        n_updates: Updates made so far.
-        earlier_timesteps: Agent steps of the rollouts before the present one.
-        return_scale: What rewards are divided by, as far as it has been learned.
+        deterministic: Whether to take the most probable action instead of a sample.
+        diagnostics: Metrics of the latest update, under Stable-Baselines3's names.
+        n_updates: Number of updates so far.
+        earlier_timesteps: Agent steps of the rollouts before the current one.
+        return_scale: The running estimate of the divisor of rewards.
         last_actions: Branches of the latest action; empty before the first.
     """
 
@@ -74,21 +74,21 @@ class RecurrentPPO(PyTorchModel):
         seed: int | None = None,
         **settings: Any,
     ):
-        """Build the model. No global random stream is touched.
+        """Build the model, without drawing from any global random stream.
 
         Args:
             input_size: Shape of an observation.
             action_space: Number of joint actions.
-            layer_size: Width of the encoder's output; ``None`` for the hidden size.
-            epsilon: Kept for Sorrel, which logs and decays it; the policy explores by itself.
-            device: Where the tensors live.
-            seed: Seed of all the model's randomness; ``None`` for a new one.
-            **settings: Fields of ``PPOSettings``; the packaged defaults hold for the others.
+            layer_size: Width of the encoder's output; ``None`` for ``hidden_size``.
+            epsilon: Stored because Sorrel logs and decays it; the policy does not use it.
+            device: Device of the tensors.
+            seed: Seed of all the model's random streams; ``None`` for a fresh one.
+            **settings: Fields of ``PPOSettings``; the others have the packaged defaults.
 
         Raises:
-            ConfigError: A setting is unknown or out of range, or does not fit the sizes.
+            ConfigError: A setting is unknown, invalid, or inconsistent with the sizes.
         """
-        # The bound is that of PyTorch's generator.
+        # The upper bound is that of PyTorch's generator.
         seed = check_integer("seed", fresh_seed() if seed is None else seed, 0, 2**64 - 1)
         epsilon = check_number("epsilon", epsilon, low=0.0, high=1.0)
         shape = observation_shape(input_size)
@@ -106,14 +106,15 @@ class RecurrentPPO(PyTorchModel):
                 check_integer("action_space", action_space, 1),
                 checked.layer_size or checked.hidden_size,
                 epsilon,
-                _available_device(device),
+                available_device(device),
                 seed,
             )
             self.seed = seed
             self.settings = checked
-            with _explaining_allocation_failure(shape, checked):
+            with explain_allocation_failure(shape, checked):
                 self._build()
         self.deterministic = False
+        self.learns = True
         self.diagnostics: dict[str, float] = {}
         self.n_updates = 0
         self.last_actions: tuple[int, ...] = ()
@@ -143,13 +144,13 @@ class RecurrentPPO(PyTorchModel):
         self.agent_name = ""
 
     def reseed(self, seed: int) -> None:
-        """Start the model's random streams anew, such as after loading another agent's file."""
+        """Re-seed the model's random streams, for example after loading another agent's file."""
         self.seed = seed
         self.random_streams = [np.random.default_rng(derive_seed(seed, k)) for k in range(3)]
 
     @property
     def random_streams(self) -> list[np.random.Generator]:
-        """The model's own: for sampling, for sampling in evaluation, for shuffling minibatches."""
+        """The generators of sampling, of sampling in evaluation, and of shuffling minibatches."""
         return [self._sampling_rng, self._evaluation_rng, self.learner.rng]
 
     @random_streams.setter
@@ -167,27 +168,27 @@ class RecurrentPPO(PyTorchModel):
     def _default_action_dims(self) -> tuple[int, ...]:
         return (self.action_space,)
 
-    # --- who and where ---
+    # --- identity and mode ---
 
     @property
     def agent_name(self) -> str:
-        """The name that the environment gave the agent; empty for none."""
+        """The agent's name in its environment; empty if it has none."""
         return self._agent_name
 
     @agent_name.setter
     def agent_name(self, name: str) -> None:
         self._agent_name = name
-        self.display_name = name or f"{type(self).__name__} without an agent's name"
+        self.display_name = name or f"{type(self).__name__} (unnamed agent)"
         self._rollout.display_name = self._evaluation_record.display_name = self.display_name
 
     @property
     def memory(self) -> Rollout:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The rollout; in evaluation a record of the running epoch that is never learned from."""
+        """The rollout; in evaluation a record of the running epoch, not used for learning."""
         return self._rollout if self.training else self._evaluation_record
 
     @property
     def rollout(self) -> Rollout:
-        """The steps collected for the next update, in evaluation too."""
+        """The steps collected for the next update, also in evaluation."""
         return self._rollout
 
     @property
@@ -197,31 +198,33 @@ class RecurrentPPO(PyTorchModel):
 
     @property
     def num_timesteps(self) -> int:
-        """Agent steps collected for training so far."""
+        """Number of agent steps collected for training so far."""
         return self.earlier_timesteps + self._rollout.size
 
     def train(self, mode: bool = True) -> RecurrentPPO:
-        """Switch between collecting and, with ``mode=False``, evaluation.
+        """Switch to collecting or, with ``mode=False``, to evaluation.
 
-        An evaluation starts from a zero state and an empty record; the training's place in the
-        episode, its random stream and its rollout wait untouched.
+        A model with ``learns=False`` stays in evaluation.
+
+        An evaluation starts from a zero state and an empty record; the rollout, the position in
+        its episode and the random streams of training are unaffected.
         """
-        if self.training and not mode:
+        if self.training and not (mode and self.learns):
             self._evaluation_record.clear()
             self._evaluation_record.start_episode()
             self._evaluation_record.share_extra_keys(self._rollout)
-        super().train(mode)
+        super().train(mode and self.learns)
         return self
 
     def _apply(self, fn: Any, recurse: bool = True) -> RecurrentPPO:
-        """Follow ``to(device)``: the optimizer's state goes with the parameters.
+        """Move the optimizer's state along with the parameters, such as in ``to(device)``.
 
         Raises:
-            ConfigError: The device ``meta`` holds no numbers.
+            ConfigError: The device is ``meta``, which stores no data.
         """
         if fn(torch.empty(0)).device.type == "meta":
             raise ConfigError(
-                f"{self.display_name} cannot go to device 'meta', which holds no numbers"
+                f"{self.display_name} cannot be moved to device 'meta', which stores no data"
             )
         super()._apply(fn, recurse)
         self.device = next(self.parameters()).device
@@ -234,30 +237,31 @@ class RecurrentPPO(PyTorchModel):
         """Choose an action and advance the recurrent state.
 
         Args:
-            state: Observation of any shape with the right number of values.
-            deterministic: Overrules the attribute of that name.
+            state: Observation of any shape with the expected number of values.
+            deterministic: Overrides the attribute ``deterministic``.
 
         Returns:
             The flat index of the joint action; its branches are in ``last_actions``.
 
         Raises:
             RuntimeError: The reward of the previous action has not arrived.
-            TypeError, ValueError: The observation is unfit.
+            TypeError: The observation is not an array of numbers.
+            ValueError: The observation has another size or is not finite.
             NumericalError: The network's output is not finite.
         """
         rollout = self.memory
         if rollout.pending is not None and self.training:
             raise RuntimeError(
-                f"{self.display_name}: take_action was called again before the previous action's "
-                "reward came by memory.add(...) or add_memory_ppo(...). Each agent needs a "
-                "model of its own; to act without collecting, call model.eval() first"
+                f"{self.display_name}: take_action was called again before memory.add(...) or "
+                "add_memory_ppo(...) with the previous action's reward. Each agent needs its own "
+                "model; to act without collecting, call model.eval() first"
             )
         obs = read_observation(state, self.layout.size, self.display_name)
-        rollout.discard_pending()  # in evaluation rewards need not come
+        rollout.discard_pending()  # rewards are optional in evaluation
         context = self._context(rollout)
-        row = rollout.recurrent_state
+        flat_state = rollout.recurrent_state
         inputs = np.concatenate((obs, context)) if self._context_size else obs
-        logits, value, next_flat_state = self._step(inputs, row)
+        logits, value, next_flat_state = self._step(inputs, flat_state)
         if not math.isfinite(value + sum(logits.tolist())):
             raise NumericalError(
                 f"{self.display_name}: the policy's output is not finite", self.agent_name
@@ -269,7 +273,7 @@ class RecurrentPPO(PyTorchModel):
             deterministic=self.deterministic if deterministic is None else deterministic,
         )
         action = flatten_action(branches, self.action_dims)
-        # Not by torch's own __setattr__, which costs as much as a small layer.
+        # Bypasses torch's __setattr__, which costs as much as a small layer.
         object.__setattr__(self, "last_actions", tuple(branches))
         rollout.begin(
             PendingStep(
@@ -278,7 +282,7 @@ class RecurrentPPO(PyTorchModel):
                 action,
                 log_probs,
                 value,
-                row,
+                flat_state,
                 next_flat_state,
                 rollout.at_episode_start,
             )
@@ -286,7 +290,7 @@ class RecurrentPPO(PyTorchModel):
         return action
 
     def _context(self, rollout: Rollout) -> np.ndarray:
-        """Return the previous action and reward as inputs; zeros at an episode's start."""
+        """Return the previous action and reward as inputs; zeros at the start of an episode."""
         if not self._context_size:
             return _NO_CONTEXT
         context = np.zeros(self._context_size, np.float32)
@@ -296,64 +300,67 @@ class RecurrentPPO(PyTorchModel):
             for choice, size in zip(branches, self.action_dims, strict=True):
                 context[first + choice] = 1.0
                 first += size
-            # Symmetric logarithm: keeps the order of rewards of any size, and inputs small.
+            # The symmetric logarithm is monotonic and keeps large rewards small.
             reward = rollout.last_reward
             context[-1] = math.copysign(math.log1p(abs(reward)), reward)
         return context
 
     def add_memory_ppo(self, reward: float, done: bool) -> None:
-        """Complete the step begun by :meth:`take_action`: the specification's ``memory.add``."""
+        """Complete the step begun by :meth:`take_action` (reference API of ``memory.add``)."""
         self.memory.complete(reward, done)
 
     def start_epoch_action(self, **kwargs: Any) -> None:
-        """Start an episode from a zero state (Sorrel's hook, with ``epoch``)."""
+        """Start an episode from a zero state; Sorrel calls this before each epoch."""
         if self.training and self._rollout.pending is not None:
             _log.warning(
-                "%s: the epoch broke off between an action and its reward", self.display_name
+                "%s: the epoch was aborted between an action and its reward; the step is discarded",
+                self.display_name,
             )
         if not self.training:
             self._evaluation_record.clear()
         self._close_episode()
 
     def end_epoch_action(self, **kwargs: Any) -> None:
-        """Close the running episode: with a turn limit no ``done`` does (Sorrel's hook)."""
+        """Close the running episode, since a turn limit sets no ``done``; Sorrel's hook."""
         self._close_episode()
 
     def reset(self) -> None:
-        """Close the running episode (Sorrel's hook, called by agents)."""
+        """Close the running episode; Sorrel's agents call this."""
         self._close_episode()
 
     def _close_episode(self) -> None:
         if self.training and not self._rollout.size:
-            self.return_scale.running_return = 0.0  # no step is left that could tell its end
+            self.return_scale.running_return = 0.0  # no stored step marks the episode's end
         self.memory.start_episode()
 
     # --- learning ---
 
     def train_step(self) -> np.ndarray:
-        """Update once ``rollout_length`` steps are there, be it after several epochs.
+        """Update if at least ``rollout_length`` steps have been collected.
 
-        It may be called at any time. Within an episode, the recurrent state and the place in the
-        episode stay, and returns look no further than the steps there are. A step that waits for
-        its reward goes on waiting: it belongs to the next rollout, with the probabilities and the
-        value that it was chosen with.
+        It may be called at any time. Within an episode, the recurrent state and the position in
+        the episode are kept, and returns bootstrap from the last stored step. A pending step
+        belongs to the next rollout, with its original probabilities and value.
 
         Returns:
-            The mean loss of the update, or 0.0 while steps are being collected or evaluated.
+            The mean loss of the update; 0.0 if no update was due.
         """
         return np.array(self.learn() if self.update_is_due else 0.0)
 
     @property
     def update_is_due(self) -> bool:
-        """Whether the model is collecting and has ``rollout_length`` steps."""
+        """Whether the model is collecting and has at least ``rollout_length`` steps."""
         return self.training and self._rollout.size >= self.settings.rollout_length
 
     def learn(self) -> float:
-        """Update on the steps there are, and clear them; returns the mean loss (0.0 for none).
+        """Update from the stored steps and clear them.
+
+        Returns:
+            The mean loss of the update; 0.0 without steps.
 
         Raises:
-            NumericalError: A loss, a gradient or a weight is not finite; the model is then as it
-                was before the update, with the steps that led to it.
+            NumericalError: A loss, a gradient or a weight is not finite. The update is rolled back
+                and the steps are kept.
             TypeError: The weights are not in single precision.
         """
         if not self._rollout.size:
@@ -361,118 +368,54 @@ class RecurrentPPO(PyTorchModel):
         dtype = next(self.parameters()).dtype
         if dtype != torch.float32:
             raise TypeError(
-                f"{self.display_name} learns in torch.float32 only, and has been made {dtype}"
+                f"{self.display_name}: expected weights in torch.float32 to learn, found {dtype}"
             )
         with rollback_if_not_finite(self):
-            metrics = self._update()
+            metrics = update_policy(self)
         self.clear_memory()
         self.n_updates += 1
         self.diagnostics = {**metrics, "train/n_updates": float(self.n_updates)}
         return metrics["train/loss"]
 
-    def _update(self) -> dict[str, float]:
-        settings, progress = self.settings, self.num_timesteps
-        arrays = self._rollout.arrays()
-        n_episodes = max(1, int(arrays.episode_ends.sum()))
-        episode_reward = float(arrays.rewards.sum(dtype=np.float64)) / n_episodes
-        if settings.reward_scaling:
-            self.return_scale.observe(
-                arrays.rewards, self._rollout.episode_ends[: self._rollout.size]
-            )
-            arrays = arrays.with_rewards_divided_by(self.return_scale.scale)
-        metrics = self.learner.update(
-            arrays,
-            learning_rate=settings.learning_rate
-            * linear(
-                1.0,
-                settings.learning_rate_end_factor,
-                progress / settings.learning_rate_decay_steps,
-            ),
-            entropy_coef=linear(
-                settings.entropy_start,
-                settings.entropy_end,
-                progress / settings.entropy_decay_steps,
-            ),
-        )
-        return {**metrics, "rollout/ep_rew_mean": episode_reward}
-
     def clear_memory(self) -> None:
-        """Forget the collected steps; the recurrent state and the place in the episode stay."""
+        """Remove the collected steps; the position in the episode is kept."""
         self.earlier_timesteps += self._rollout.size
         self._rollout.clear()
 
     # --- saving ---
 
     def save(self, file_path: str | os.PathLike[str]) -> None:
-        """Save all that training needs to go on: weights, optimizer, counters, random state.
+        """Save the complete training state, see :meth:`training_state`.
 
         Raises:
-            CheckpointError: The file could not be written; an older one is then as it was.
+            CheckpointError: The file could not be written; an existing one is unchanged.
         """
         write_checkpoint(file_path, self.training_state())
 
     def load(self, file_path: str | os.PathLike[str]) -> None:
-        """Go on from a saved model, on this model's own device and with its own settings.
+        """Restore a saved training state, on this model's device and with its settings.
 
         Raises:
-            CheckpointError: The file is missing, damaged, or of another model or shape; this model
-                is then as it was.
+            CheckpointError: The file is missing, damaged, or of a different model. This model is
+                unchanged.
         """
         content = read_checkpoint(file_path)
         try:
             self.load_training_state(content)
         except ValueError as error:
-            raise CheckpointError(f"checkpoint {file_path} {error}") from error
+            raise CheckpointError(f"checkpoint {file_path}: {error}") from error
 
     def training_state(self) -> dict[str, Any]:
-        """Return all that training needs to go on, as tensors and plain values: what is saved."""
+        """Return weights, optimizer, counters, random state and rollout, as plain values."""
         return training_state(self)
 
     def load_training_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`training_state` returned for a model of the same shape.
+        """Restore the result of :meth:`training_state` of a model of the same shape.
 
         Raises:
-            ValueError: The state does not fit or is damaged; this model is then as it was.
+            ValueError: The state is damaged or of a different model. This model is unchanged.
         """
         load_training_state(self, state)
-        # An evaluation's state comes from the weights that were there before.
+        # The states of a running evaluation come from the previous weights.
         self._evaluation_record.clear()
         self._evaluation_record.start_episode()
-
-
-def _available_device(device: str | torch.device) -> torch.device:
-    """Return a device that can hold data."""
-    try:
-        chosen = torch.device(device)
-        torch.empty(1, device=chosen).cpu()
-    except (RuntimeError, AssertionError, TypeError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise ConfigError(f"device {str(device)!r} is not available: {first_line}") from error
-    return chosen
-
-
-# What PyTorch and numpy say of a size that cannot be allocated; they have no class for it.
-_ALLOCATION_MESSAGES = (
-    "can't allocate memory",
-    "not enough memory",
-    "size calculation overflowed",
-    "overflow when unpacking long",
-    "array is too big",
-    "maximum allowed dimension exceeded",
-    "too large to convert",
-)
-
-
-@contextmanager
-def _explaining_allocation_failure(shape: tuple[int, ...], settings: PPOSettings) -> Iterator[None]:
-    """Raise ConfigError where the model's arrays cannot be allocated; other errors pass."""
-    try:
-        yield
-    except (MemoryError, OverflowError, RuntimeError, TypeError, ValueError) as error:
-        too_large = isinstance(error, MemoryError | OverflowError | torch.OutOfMemoryError)
-        if not too_large and not any(m in str(error).lower() for m in _ALLOCATION_MESSAGES):
-            raise
-        raise ConfigError(
-            f"a model of hidden_size={settings.hidden_size} and layer_size={settings.layer_size} "
-            f"for input_size={list(shape)} cannot be built: {str(error).partition('\n')[0]}"
-        ) from error

@@ -1,13 +1,13 @@
-"""The specification's names for what the models do, over the one store underneath.
+"""The reference API of the models: attributes and methods by the names of their specification.
 
-Everything here is a view or a thin door: tensors are made when asked for, nothing is kept twice.
+They are views of the policy and the rollout: tensors are created on access, nothing is stored.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,20 +24,20 @@ __all__ = ["DualHeadApi", "SingleHeadApi"]
 
 
 class _ReferenceApi(RecurrentPPO):
-    """What both models' specifications share."""
+    """The part of the reference API that both models share."""
 
     # --- the recurrent state ---
 
-    def _state_from_flat(self, row: np.ndarray) -> State:
-        rows = torch.from_numpy(row.copy()).unsqueeze(0).to(self.device)
-        return self.policy.core.state_from_flat(rows)
+    def _state_from_flat(self, flat_state: np.ndarray) -> State:
+        flat_states = torch.from_numpy(flat_state.copy()).unsqueeze(0).to(self.device)
+        return self.policy.core.state_from_flat(flat_states)
 
     def _flat_from_state(self, state: State) -> np.ndarray:
-        """Return the row of a state ``(1, 1, H)``, for the LSTM of a pair of such.
+        """Flatten a state of shape ``(1, 1, H)``, for the LSTM a pair of that shape.
 
         Raises:
-            TypeError: It is of another type.
-            ValueError: It has another shape or is not finite.
+            TypeError: ``state`` is not a tensor, or for the LSTM not a pair of tensors.
+            ValueError: ``state`` has another shape or is not finite.
         """
         lstm = self.policy.core.cell == "lstm"
         parts: tuple[Any, ...] = state if isinstance(state, tuple) and lstm else (state,)
@@ -53,20 +53,22 @@ class _ReferenceApi(RecurrentPPO):
                 f"{self.display_name}: the recurrent state has shape {shapes}, "
                 f"expected {expected} each"
             )
-        row = self.policy.core.flatten_state(state).detach().cpu().numpy()
-        if not np.isfinite(row).all():
+        flat_state = self.policy.core.flatten_state(state).detach().cpu().numpy()
+        if not np.isfinite(flat_state).all():
             raise ValueError(f"{self.display_name}: the recurrent state is not finite")
-        return np.array(row, np.float32).reshape(-1)
+        return np.array(flat_state, np.float32).reshape(-1)
 
     @property
     def _current_hidden(self) -> State | None:
-        """State that the next action starts from, ``(1, 1, H)`` each; ``None`` for a zero one."""
+        """The state before the next action, ``(1, 1, H)`` each; ``None`` if it is zero."""
         memory = self.memory
         if memory.pending is not None:
-            row = memory.pending.next_recurrent_state
-            return None if row is None else self._state_from_flat(row)
-        row = memory.recurrent_state
-        return None if memory.at_episode_start and not row.any() else self._state_from_flat(row)
+            flat_state = memory.pending.next_recurrent_state
+        else:
+            flat_state = memory.recurrent_state
+            if memory.at_episode_start and not flat_state.any():
+                return None
+        return None if flat_state is None else self._state_from_flat(flat_state)
 
     @_current_hidden.setter
     def _current_hidden(self, state: State | None) -> None:
@@ -78,12 +80,12 @@ class _ReferenceApi(RecurrentPPO):
 
     @property
     def _pending_hidden(self) -> State | None:
-        """State before the action that waits for its reward."""
+        """The state before the pending action; ``None`` without one."""
         pending = self.memory.pending
         return None if pending is None else self._state_from_flat(pending.recurrent_state)
 
     def _get_hidden_state(self) -> State:
-        """Return the current state, zeros at an episode's start: ``(1, 1, H)`` each."""
+        """Return the current state, ``(1, 1, H)`` each; zeros at the start of an episode."""
         current = self._current_hidden
         return self.policy.core.zero_state(1, self.device) if current is None else current
 
@@ -97,11 +99,11 @@ class _ReferenceApi(RecurrentPPO):
         """Run encoder and core for one step of ``B`` sequences.
 
         Args:
-            state: ``(B, C, H, W)`` or ``(B, features)``.
-            hidden: ``(1, B, H)``, for the LSTM a pair of such.
+            state: Observations, ``(B, C, H, W)`` or ``(B, features)``.
+            hidden: The recurrent state, ``(1, B, H)``, for the LSTM a pair of that shape.
 
         Returns:
-            Features ``(B, hidden_size)`` for the heads, and the new state.
+            Features ``(B, hidden_size)`` for the heads, and the new recurrent state.
         """
         obs = state.to(self.device, torch.float32).flatten(1)
         missing = self.layout.size + self._context_size - obs.shape[1]
@@ -110,24 +112,25 @@ class _ReferenceApi(RecurrentPPO):
                 f"{self.display_name}: the state has {obs.shape[1]} values, "
                 f"expected {self.layout.size}"
             )
-        # Without the previous action and reward the step counts as an episode's first.
+        # Without the previous action and reward, the step is treated as the first of an episode.
         obs = torch.nn.functional.pad(obs, (0, missing))
         return self.policy.core.step(self.policy.features(obs), hidden)
 
     def _sample(
         self, observation: Any, hidden_state: State | None
     ) -> tuple[tuple[int, ...], list[float], float, State]:
-        """Sample from the policy without touching the rollout or the current state."""
+        """Sample from the policy without changing the rollout or the current state."""
         obs = read_observation(observation, self.layout.size, self.display_name)
         if hidden_state is None:
             hidden_state = self.policy.core.zero_state(1, self.device)
         inputs = np.concatenate((obs, np.zeros(self._context_size, np.float32)))
-        logits, value, row = self._step(inputs, self._flat_from_state(hidden_state))
+        flat_state = self._flat_from_state(hidden_state)
+        logits, value, next_flat_state = self._step(inputs, flat_state)
         rng = self._sampling_rng if self.training else self._evaluation_rng
         branches, log_probs = sample_branches(
             logits, self.action_dims, rng, deterministic=self.deterministic
         )
-        return tuple(branches), log_probs, value, self._state_from_flat(row)
+        return tuple(branches), log_probs, value, self._state_from_flat(next_flat_state)
 
     # --- the rollout ---
 
@@ -140,23 +143,23 @@ class _ReferenceApi(RecurrentPPO):
         val: float,
         outcome: tuple[float, bool],
     ) -> None:
-        """Store a whole transition; a zero state makes it an episode's first."""
+        """Store a complete transition; a zero state marks the start of an episode."""
         self._check_branches(branches, log_probs, val)
-        row = self._flat_from_state(hidden)
-        starts = self.memory.at_episode_start or not row.any()
+        flat_state = self._flat_from_state(hidden)
+        starts = self.memory.at_episode_start or not flat_state.any()
         step = PendingStep(
             obs=read_observation(state, self.layout.size, self.display_name),
             context=np.zeros(self._context_size, np.float32),
             action=flatten_action(branches, self.action_dims),
             log_probs=log_probs,
             value=float(val),
-            recurrent_state=row,
+            recurrent_state=flat_state,
             next_recurrent_state=self.memory.recurrent_state,
             episode_start=starts,
         )
         if self.memory.pending is not None:
             raise RuntimeError(
-                f"{self.display_name}: store_memory came between an action and its reward"
+                f"{self.display_name}: store_memory was called between an action and its reward"
             )
         self.memory.begin(step)
         try:
@@ -168,7 +171,7 @@ class _ReferenceApi(RecurrentPPO):
     def _check_branches(
         self, branches: tuple[int, ...], log_probs: Sequence[float], val: float
     ) -> None:
-        """Raise ValueError unless a transition's action is one of the model's, with its numbers."""
+        """Raise ValueError unless a transition's action is valid and its numbers are finite."""
         dims = self.action_dims
         fit = len(branches) == len(log_probs) == len(dims) and all(
             0 <= choice < size for choice, size in zip(branches, dims, strict=True)
@@ -185,15 +188,15 @@ class _ReferenceApi(RecurrentPPO):
             )
 
     def _state_list(self) -> list[State]:
-        rows = self.memory.recurrent_states[: len(self.memory)]
-        return [self._state_from_flat(row) for row in rows]
+        flat_states = self.memory.recurrent_states[: len(self.memory)]
+        return [self._state_from_flat(flat_state) for flat_state in flat_states]
 
     def _stored_states(self) -> Tensor:
-        """Return the observations, ``(N, C, H, W)`` for pictures alone, else ``(N, features)``."""
+        """Return the observations, ``(N, C, H, W)`` for pure pictures, else ``(N, features)``."""
         n, layout = len(self.memory), self.layout
         flat = torch.from_numpy(self.memory.states[:n].reshape(n, layout.size)).to(self.device)
         if layout.picture and not layout.n_scalars:
-            return flat.unflatten(1, layout.picture)
+            return cast(Tensor, flat.unflatten(1, layout.picture))
         return flat
 
     def _stored_branches(self) -> Tensor:
@@ -205,7 +208,7 @@ class _ReferenceApi(RecurrentPPO):
         return torch.from_numpy(array).to(self.device, torch.float32)
 
     def _stored_state_tensors(self) -> tuple[Tensor, ...]:
-        """Return the states before each step: ``(1, N, H)``, for the LSTM ``h`` and ``c``."""
+        """Return the states before each step, ``(1, N, H)``: ``h``, for the LSTM also ``c``."""
         states = self.policy.core.state_from_flat(self._stored("recurrent_states"))
         return states if isinstance(states, tuple) else (states,)
 
@@ -221,11 +224,11 @@ class _ReferenceApi(RecurrentPPO):
 
 
 class SingleHeadApi(_ReferenceApi):
-    """The LSTM model's names: one action index, one log-probability."""
+    """The reference API of the LSTM model: one action index, one log-probability."""
 
     @property
     def rollout_memory(self) -> dict[str, list[Any]]:
-        """The rollout as lists over its steps; ``h_states`` holds ``(h, c)`` pairs."""
+        """The rollout as lists over its steps; ``h_states`` contains ``(h, c)`` pairs."""
         n = len(self.memory)
         return {
             **self._common_memory(),
@@ -236,7 +239,7 @@ class SingleHeadApi(_ReferenceApi):
     def get_action(
         self, observation: Any, hidden_state: State | None = None
     ) -> tuple[int, float, float, State]:
-        """Sample from the policy without collecting.
+        """Sample from the policy without storing a step.
 
         Args:
             observation: Array or tensor of the observation's size.
@@ -263,9 +266,24 @@ class SingleHeadApi(_ReferenceApi):
         reward: float,
         done: bool,
     ) -> None:
-        """Store a transition: observation, state before it, flat action and what came of it."""
+        """Store a transition.
+
+        Args:
+            state: Observation before the action.
+            hidden: Recurrent state before the action.
+            action: Flat index of the joint action.
+            log_prob: Log-probability of the joint action.
+            val: Value of the state.
+            reward: Reward of the action.
+            done: Whether the step ended the episode.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: An argument is out of range, of another size, or not finite.
+            RuntimeError: A step is pending.
+        """
         branches = split_actions(np.array([action]), self.action_dims)[0]
-        # Given for the joint action, it counts as the first branch's: only the sum is used.
+        # Stored as the first branch's: only the sum over the branches is used.
         log_probs = [float(log_prob), *[0.0] * (len(self.action_dims) - 1)]
         choices = tuple(int(choice) for choice in branches)
         self._store(state, hidden, choices, log_probs, val, (reward, done))
@@ -285,22 +303,22 @@ class SingleHeadApi(_ReferenceApi):
 
     @property
     def _pending_action(self) -> int | None:
-        """The flat action that waits for its reward."""
+        """The flat index of the pending action."""
         return None if self.memory.pending is None else self.memory.pending.action
 
 
 class DualHeadApi(_ReferenceApi):
-    """The GRU model's names: a move and a vote, each with its log-probability.
+    """The reference API of the GRU model: a move and a vote, each with its log-probability.
 
-    With more than two branches the further ones follow the vote.
+    Further branches follow the vote.
     """
 
     @property
     def rollout_memory(self) -> dict[str, list[Any]]:
-        """The rollout as lists over its steps; ``h_states`` holds ``(1, 1, H)`` tensors."""
+        """The rollout as lists over its steps; ``h_states`` contains ``(1, 1, H)`` tensors."""
         names = self._branch_names()
         n = len(self.memory)
-        branches = self._stored_branches().cpu().T.tolist()
+        branches = cast("list[list[int]]", self._stored_branches().cpu().T.tolist())
         log_probs = self.memory.log_probs[:n].T.tolist()
         return {
             **self._common_memory(),
@@ -315,7 +333,7 @@ class DualHeadApi(_ReferenceApi):
     def get_action(
         self, observation: Any, hidden_state: State | None = None
     ) -> tuple[tuple[int, ...], tuple[float, ...], float, State]:
-        """Sample from the policy without collecting.
+        """Sample from the policy without storing a step.
 
         Args:
             observation: Array or tensor of the observation's size.
@@ -341,14 +359,30 @@ class DualHeadApi(_ReferenceApi):
         reward: float,
         done: bool,
     ) -> None:
-        """Store a transition: ``action`` is ``(move, vote)``, ``probs`` their log-probabilities."""
+        """Store a transition.
+
+        Args:
+            state: Observation before the action.
+            hidden: Recurrent state before the action.
+            action: ``(move, vote)``.
+            probs: Log-probabilities of the move and the vote.
+            val: Value of the state.
+            reward: Reward of the action.
+            done: Whether the step ended the episode.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: An argument is out of range, of another size, or not finite.
+            RuntimeError: A step is pending.
+        """
         log_probs = [float(log_prob) for log_prob in probs]
         self._store(state, hidden, tuple(action), log_probs, val, (reward, done))
 
     def _prepare_batch(self) -> tuple[Tensor, ...]:
-        """Return ``states, h_states, actions_move, actions_vote, ..., vals, rewards, dones``.
+        """Return the rollout as tensors.
 
-        Between the actions and the values stand the log-probabilities of the same branches.
+        These are ``states, h_states, actions_move, actions_vote, probs_move, probs_vote, vals,
+        rewards, dones``; further branches follow the vote.
         """
         return (
             self._stored_states(),
@@ -362,8 +396,9 @@ class DualHeadApi(_ReferenceApi):
 
     @property
     def _pending_action(self) -> tuple[int, ...] | None:
-        """The ``(move, vote)`` that waits for its reward."""
+        """The pending ``(move, vote)``."""
         pending = self.memory.pending
         if pending is None:
             return None
-        return tuple(split_actions(np.array([pending.action]), self.action_dims)[0].tolist())
+        branches = split_actions(np.array([pending.action]), self.action_dims)[0]
+        return tuple(int(choice) for choice in branches)

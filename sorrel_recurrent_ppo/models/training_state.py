@@ -1,13 +1,12 @@
-"""All that a model needs to resume training, as plain values."""
+"""The training state of a model: capture as plain values, restore, and roll back."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 import torch
@@ -19,13 +18,14 @@ from sorrel_recurrent_ppo.learning.rollout import Rollout
 from sorrel_recurrent_ppo.learning.settings import PPOSettings
 from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy
 from sorrel_recurrent_ppo.policy.observations import ObservationLayout, observation_shape
+from sorrel_recurrent_ppo.support.checks import check_integer, check_number
 from sorrel_recurrent_ppo.support.randomness import generator_from_state
 
 __all__ = ["TrainableModel", "load_training_state", "rollback_if_not_finite", "training_state"]
 
 
 class TrainableModel(Protocol):
-    """What saving and restoring a model needs of it; `RecurrentPPO` is one."""
+    """The attributes of a model that updating, saving and restoring use; see `RecurrentPPO`."""
 
     registry_name: ClassVar[str]
     settings: PPOSettings
@@ -46,7 +46,7 @@ class TrainableModel(Protocol):
 
     @property
     def agent_name(self) -> str:
-        """The agent's name, empty if it has none."""
+        """The agent's name; empty if it has none."""
         ...
 
     @property
@@ -61,7 +61,7 @@ class TrainableModel(Protocol):
 
     @property
     def random_streams(self) -> list[np.random.Generator]:
-        """The model's own random streams."""
+        """The model's random generators."""
         ...
 
     @random_streams.setter
@@ -69,10 +69,9 @@ class TrainableModel(Protocol):
 
 
 def training_state(model: TrainableModel) -> dict[str, Any]:
-    """Return weights, optimizer, counters, random state and rollout: copies, as plain values.
+    """Return copies of weights, optimizer, counters, random state and rollout, as plain values.
 
-    What it leaves out: a step that waits for its reward, the record of a running evaluation, and
-    the contents of ``memory.extra_data``.
+    The pending step, the record of a running evaluation and ``memory.extra_data`` are not included.
     """
     return {
         "identity": _identity(model),
@@ -90,35 +89,35 @@ def training_state(model: TrainableModel) -> dict[str, Any]:
 
 
 def load_training_state(model: TrainableModel, state: dict[str, Any]) -> None:
-    """Let a model go on from what :func:`training_state` returned, with its own settings.
+    """Restore the result of :func:`training_state`; the model keeps its settings and device.
 
     Raises:
-        ValueError: The state is of another model or shape, or damaged; the model is then as it was.
+        ValueError: The state is damaged or of a different model. The model is unchanged.
     """
     difference = _difference(state.get("identity"), _identity(model))
     if difference:
-        raise ValueError(f"is of another model: {difference}")
+        raise ValueError(f"the model differs: {difference}")
     own, pending = training_state(model), model.rollout.pending
     try:
         _load(model, state)
-    except Exception as error:  # what a damaged state raises depends on where it is damaged
+    except Exception as error:  # the type depends on the damage
         _load(model, own)
         model.rollout.pending = pending
-        raise ValueError(f"is damaged: {error!r}") from error
+        raise ValueError(f"the state is damaged: {error!r}") from error
 
 
 @contextmanager
-def rollback_if_not_finite(model: TrainableModel) -> Iterator[None]:
-    """Give a model back what an update has spoilt if the block raises NumericalError.
+def rollback_if_not_finite(model: TrainableModel) -> Generator[None]:
+    """Roll back an update of a model if the block raises NumericalError.
 
     Raises:
-        NumericalError: As the block's, with the agent and the update named.
+        NumericalError: The block's error, with the names of the agent and the update.
     """
     weights = {key: value.clone() for key, value in model.policy.state_dict().items()}
     moments, scale = _cloned(model.optimizer.state_dict()), replace(model.return_scale)
     shuffling = model.learner.rng.bit_generator.state
     try:
-        # What becomes too large is found among the terms of the loss.
+        # The checks of the loss terms report overflows.
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except NumericalError as error:
@@ -127,13 +126,13 @@ def rollback_if_not_finite(model: TrainableModel) -> Iterator[None]:
         model.return_scale = scale
         model.learner.rng.bit_generator.state = shuffling
         raise NumericalError(
-            f"{model.display_name}: update {model.n_updates + 1} was undone: {error}",
+            f"{model.display_name}: update {model.n_updates + 1} was rolled back: {error}",
             model.agent_name,
         ) from error
 
 
 def _identity(model: TrainableModel) -> dict[str, Any]:
-    """What a state must share with a model for its weights to fit and mean the same."""
+    """Return the properties that a model must share with a state to load it."""
     return {
         "model": model.registry_name,
         "input_size": list(observation_shape(model.input_size)),
@@ -147,14 +146,15 @@ def _identity(model: TrainableModel) -> dict[str, Any]:
 
 
 def _difference(saved: Any, own: dict[str, Any]) -> str:
-    """Tell in what a state's identity differs from a model's; nothing if in nothing."""
+    """Describe how a saved identity differs from a model's; empty if they are equal."""
     if not isinstance(saved, dict):
-        return f"its description is {saved!r:.80}"
-    # By their texts: a damaged one may hold what cannot be compared.
+        return f"expected an identity (from the checkpoint), found {saved!r:.80}"
+    expected = cast("dict[str, Any]", saved)
+    # By their texts: values of a damaged state may not support comparison.
     return "; ".join(
-        f"its {key} is {saved.get(key)!r:.80}, this model's {own.get(key)!r}"
-        for key in {**own, **saved}
-        if repr(saved.get(key)) != repr(own.get(key))
+        f"expected {key}={expected.get(key)!r:.80} (from the checkpoint), found {own.get(key)!r}"
+        for key in {**own, **expected}
+        if repr(expected.get(key)) != repr(own.get(key))
     )
 
 
@@ -165,36 +165,41 @@ def _load(model: TrainableModel, state: dict[str, Any]) -> None:
     model.random_streams = [generator_from_state(json.loads(text)) for text in state["random"]]
     model.rollout.load_state_dict(_to_arrays(state["rollout"]))
     _check_actions(model)
-    scale = ReturnScale(**{**state["return_scale"], "gamma": model.settings.gamma})
+    return_scale: dict[str, Any] = {**state["return_scale"], "gamma": model.settings.gamma}
+    scale = ReturnScale(**return_scale)
     model.return_scale = ReturnScale(
         scale.gamma,
-        _count("return_scale.count", scale.count),
-        _finite("return_scale.sum_of_squares", scale.sum_of_squares, low=0.0),
-        _finite("return_scale.running_return", scale.running_return),
+        check_integer("return_scale.count", scale.count, 0),
+        float(check_number("return_scale.sum_of_squares", scale.sum_of_squares, low=0.0)),
+        float(check_number("return_scale.running_return", scale.running_return)),
     )
-    model.earlier_timesteps = _count("timesteps", state["timesteps"])
-    model.n_updates = _count("n_updates", state["n_updates"])
+    model.earlier_timesteps = check_integer("timesteps", state["timesteps"], 0)
+    model.n_updates = check_integer("n_updates", state["n_updates"], 0)
     model.diagnostics = {str(key): float(value) for key, value in state["diagnostics"].items()}
-    model.epsilon = _finite("epsilon", state["epsilon"])
+    model.epsilon = float(check_number("epsilon", state["epsilon"]))
 
 
 def _check_weights(weights: dict[str, torch.Tensor]) -> None:
     for name, weight in weights.items():
         if weight.dtype != torch.float32 or not weight.isfinite().all():
-            raise ValueError(f"the weight '{name}' has values that are not finite floats")
+            raise ValueError(f"the weight '{name}' is not of finite float32 values")
 
 
 def _load_optimizer(model: TrainableModel, saved: dict[str, Any]) -> None:
-    """Load Adam's state; PyTorch itself would take moments of a wrong shape."""
+    """Load Adam's state; PyTorch does not check the shapes of the moments."""
     parameters = list(model.policy.parameters())
     if sorted(saved["state"]) not in ([], list(range(len(parameters)))):
-        raise ValueError("the optimizer's state is of another number of weights")
-    for index, moments in saved["state"].items():
+        raise ValueError(
+            f"expected optimizer states of no or {len(parameters)} weights, found "
+            f"{len(saved['state'])}"
+        )
+    states = cast("dict[int, dict[str, torch.Tensor]]", saved["state"])
+    for index, moments in states.items():
         shapes = {moments[key].shape for key in ("exp_avg", "exp_avg_sq")}
         if shapes != {parameters[index].shape} or moments["step"].numel() != 1:
-            raise ValueError("the optimizer's state does not fit the weights")
+            raise ValueError(f"the optimizer's state of weight {index} has another shape")
         if not all(moment.isfinite().all() for moment in moments.values()):
-            raise ValueError("the optimizer's state has values that are not finite")
+            raise ValueError(f"the optimizer's state of weight {index} is not finite")
     own_groups = model.optimizer.state_dict()["param_groups"]
     model.optimizer.load_state_dict({"state": saved["state"], "param_groups": own_groups})
 
@@ -204,19 +209,7 @@ def _check_actions(model: TrainableModel) -> None:
     taken = rollout.actions[: rollout.size].tolist()
     taken += [] if rollout.last_action is None else [rollout.last_action]
     if not all(0 <= action < model.action_space for action in taken):
-        raise ValueError("the rollout has actions that the model does not have")
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{name} is {value!r}")
-    return value
-
-
-def _finite(name: str, value: Any, *, low: float = -math.inf) -> float:
-    if not math.isfinite(value) or value < low:
-        raise ValueError(f"{name} is {value!r}")
-    return float(value)
+        raise ValueError(f"the rollout contains actions outside 0 to {model.action_space - 1}")
 
 
 def _cloned(value: Any) -> Any:
@@ -224,17 +217,25 @@ def _cloned(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.clone()
     if isinstance(value, dict):
-        return {key: _cloned(item) for key, item in value.items()}
-    return [_cloned(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: _cloned(item) for key, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_cloned(item) for item in cast("list[Any]", value)]
+    return value
 
 
 def _to_tensors(value: Any) -> Any:
+    """Copy nested dictionaries, with tensors in place of arrays."""
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.copy())
-    return {k: _to_tensors(v) for k, v in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {key: _to_tensors(item) for key, item in cast("dict[Any, Any]", value).items()}
+    return value
 
 
 def _to_arrays(value: Any) -> Any:
+    """Copy nested dictionaries, with arrays in place of tensors."""
     if isinstance(value, torch.Tensor):
         return value.numpy()
-    return {k: _to_arrays(v) for k, v in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {key: _to_arrays(item) for key, item in cast("dict[Any, Any]", value).items()}
+    return value

@@ -1,8 +1,8 @@
-"""Acting: one step of the policy without a graph, as cheap as the device allows.
+"""Acting: one step of the policy for one agent, without autograd.
 
 On a CPU the small matrix-vector products of one step take less time than PyTorch's dispatch of
-them, so they are done by numpy on views of the policy's own weights. On other devices, and for
-what numpy has no fast way (convolutions, normalisation), PyTorch's modules do it.
+them, so numpy computes them on views of the policy's weights. On other devices, and for the layers
+that numpy has no fast implementation of (convolutions, normalisation), PyTorch's modules are used.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from sorrel_recurrent_ppo.policy.encoders import FlatEncoder
 
 __all__ = ["PolicyStep", "sample_branches"]
 
-# Bytes of a weight from which on it matters in which order it is read.
-_LARGE = 500_000
+# From this size on, the order in which a weight is read affects the speed.
+_LARGE_BYTES = 500_000
 
 type StepResult = tuple[np.ndarray, float, np.ndarray]
 
 
 class PolicyStep:
-    """One step of a policy for one agent, arrays in and arrays out.
+    """One step of a policy for one agent, from arrays to arrays.
 
     Attributes:
-        policy: The policy whose current weights are used at every call.
+        policy: The policy; every call uses its current weights.
     """
 
     def __init__(self, policy: RecurrentPolicy) -> None:
@@ -43,11 +43,11 @@ class PolicyStep:
 
         Args:
             inputs: Inputs of the network, ``(D,)`` float32.
-            flat_state: Row of the recurrent state before the step, ``(S,)`` float32.
+            flat_state: Flattened recurrent state before the step, ``(S,)`` float32.
 
         Returns:
-            The logits of all branches ``(sum(dims),)``, the value, and the state's row after the
-            step ``(S,)``.
+            The logits of all branches ``(sum(dims),)``, the value, and the flattened recurrent
+            state after the step ``(S,)``.
         """
         step = self._numpy_step
         if step is not None and step.current():
@@ -62,34 +62,34 @@ class PolicyStep:
 
     @torch.inference_mode()
     def _torch_step(self, inputs: np.ndarray, flat_state: np.ndarray) -> StepResult:
-        """Make one step by the policy's own modules: one transfer there, one back."""
+        """Advance by the policy's own modules, with one transfer to the device and one back."""
         core, weight = self.policy.core, self.policy.heads.critic.weight
-        both = torch.from_numpy(np.concatenate((inputs, flat_state))).to(weight)[None]
-        obs, row = both[:, : len(inputs)], both[:, len(inputs) :]
-        distribution, value, state = self.policy.step(obs, core.state_from_flat(row))
+        packed = torch.from_numpy(np.concatenate((inputs, flat_state))).to(weight)[None]
+        obs, flat_states = packed[:, : len(inputs)], packed[:, len(inputs) :]
+        distribution, value, state = self.policy.step(obs, core.state_from_flat(flat_states))
         parts = (distribution.logits, value[:, None], core.flatten_state(state))
         result = torch.cat(parts, dim=1)[0].float().cpu().numpy()
         n = distribution.logits.shape[1]
         return result[:n], float(result[n]), result[n + 1 :]
 
     def __getstate__(self) -> dict[str, Any]:
-        # A copy has weights of its own, which views of these would not follow.
+        # A copy has its own weights, which views of the original's weights would not follow.
         return {"policy": self.policy, "_numpy_step": None}
 
 
 class _NumpyStep:
-    """The step over views of a policy's weights.
+    """The step by numpy, on views of a policy's weights.
 
-    What lies between the products is written into arrays that are kept: the products leave
-    nothing of Python in the processor's caches, so every object touched after them costs.
+    Intermediate results are written into preallocated arrays: the products evict Python's objects
+    from the processor's caches, so every object touched after them costs a cache miss.
     """
 
     def __init__(self, policy: RecurrentPolicy) -> None:
-        # Where the modules keep their weights: one can be moved, or replaced by another object.
-        self._places = [
-            (module._parameters, name, weight, weight.data_ptr())
-            for module in policy.modules()
-            for name, weight in module._parameters.items()
+        # A weight can be moved in memory, or replaced by another object in its module.
+        self._weights = [
+            (parameters, name, weight, weight.data_ptr())
+            for parameters in map(_parameters, policy.modules())
+            for name, weight in parameters.items()
             if weight is not None
         ]
         self._policy = policy
@@ -98,7 +98,7 @@ class _NumpyStep:
         )
         if self._flat:
             self._encoder = _linear(policy.encoder.linear)
-            self._encode = _product(self._encoder[0])
+            self._encoder_matvec = _fastest_matvec(self._encoder[0])
             width = policy.encoder.output_size
             self._features, self._zeros = np.empty(width, np.float32), np.zeros(width, np.float32)
         cell = _LSTMStep if policy.core.cell == "lstm" else _GRUStep
@@ -107,9 +107,9 @@ class _NumpyStep:
         self._actor, self._critic = _linear(policy.heads.actor), _linear(policy.heads.critic)
 
     def current(self) -> bool:
-        """Whether the weights are still those objects and still lie where they were."""
-        for place, name, weight, address in self._places:
-            if place[name] is not weight or weight.data_ptr() != address:
+        """Return whether the weights are still the same objects at the same addresses."""
+        for parameters, name, weight, address in self._weights:
+            if parameters[name] is not weight or weight.data_ptr() != address:
                 return False
         return True
 
@@ -117,20 +117,20 @@ class _NumpyStep:
         if self._flat:
             weight, bias = self._encoder
             features = self._features
-            self._encode(weight, inputs, out=features)
+            self._encoder_matvec(weight, inputs, out=features)
             np.add(features, bias, out=features)
             np.maximum(features, self._zeros, out=features)
         else:
             features = self._torch_features(inputs)
-        row = self._cell(features, flat_state)
-        output = row[: self._size]
+        next_flat_state = self._cell(features, flat_state)
+        output = next_flat_state[: self._size]
         weight, bias = self._actor
         logits = np.dot(weight, output)
         logits += bias
         weight, bias = self._critic
         value = np.dot(weight, output)
         value += bias
-        return logits, value.item(), row
+        return logits, value.item(), next_flat_state
 
     @torch.inference_mode()
     def _torch_features(self, inputs: np.ndarray) -> np.ndarray:
@@ -140,22 +140,22 @@ class _NumpyStep:
 class _LSTMStep:
     """``c' = f c + i g`` and ``h' = o tanh(c')``, with PyTorch's order of gates i, f, g, o.
 
-    One tanh does for all gates, since ``sigmoid(x) = tanh(x / 2) / 2 + 1 / 2``.
+    A single tanh computes all gates, since ``sigmoid(x) = tanh(x / 2) / 2 + 1 / 2``.
     """
 
     def __init__(self, w_ih: np.ndarray, w_hh: np.ndarray, b_ih: np.ndarray, b_hh: np.ndarray):
         self._w_ih, self._w_hh, self._b_ih, self._b_hh = w_ih, w_hh, b_ih, b_hh
-        self._times_ih, self._times_hh = _product(w_ih), _product(w_hh)
+        self._matvec_ih, self._matvec_hh = _fastest_matvec(w_ih), _fastest_matvec(w_hh)
         size = self._size = w_hh.shape[1]
         self._slope = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), size)
         self._offset = np.repeat(np.array([0.5, 0.5, 0.0, 0.5], np.float32), size)
         self._gates, self._from_state = np.empty((2, 4 * size), np.float32)
         self._quarters = self._gates.reshape(4, size)
 
-    def __call__(self, x: np.ndarray, row: np.ndarray) -> np.ndarray:
+    def __call__(self, x: np.ndarray, flat_state: np.ndarray) -> np.ndarray:
         size, gates, from_state, slope = self._size, self._gates, self._from_state, self._slope
-        self._times_ih(self._w_ih, x, out=gates)
-        self._times_hh(self._w_hh, row[:size], out=from_state)
+        self._matvec_ih(self._w_ih, x, out=gates)
+        self._matvec_hh(self._w_hh, flat_state[:size], out=from_state)
         np.add(gates, from_state, out=gates)
         np.add(gates, self._b_ih, out=gates)
         np.add(gates, self._b_hh, out=gates)
@@ -164,14 +164,14 @@ class _LSTMStep:
         np.multiply(gates, slope, out=gates)
         np.add(gates, self._offset, out=gates)
         i, f, g, o = self._quarters
-        new_row = np.empty(2 * size, np.float32)
-        h, c = new_row[:size], new_row[size:]
-        np.multiply(f, row[size:], out=c)
+        next_flat_state = np.empty(2 * size, np.float32)
+        h, c = next_flat_state[:size], next_flat_state[size:]
+        np.multiply(f, flat_state[size:], out=c)
         np.multiply(i, g, out=i)
         np.add(c, i, out=c)
         np.tanh(c, out=h)
         np.multiply(h, o, out=h)
-        return new_row
+        return next_flat_state
 
 
 class _GRUStep:
@@ -179,7 +179,7 @@ class _GRUStep:
 
     def __init__(self, w_ih: np.ndarray, w_hh: np.ndarray, b_ih: np.ndarray, b_hh: np.ndarray):
         self._w_ih, self._w_hh, self._b_ih, self._b_hh = w_ih, w_hh, b_ih, b_hh
-        self._times_ih, self._times_hh = _product(w_ih), _product(w_hh)
+        self._matvec_ih, self._matvec_hh = _fastest_matvec(w_ih), _fastest_matvec(w_hh)
         size = w_hh.shape[1]
         self._from_input, self._from_state = np.empty((2, 3 * size), np.float32)
         self._half = np.full(2 * size, 0.5, np.float32)
@@ -188,35 +188,40 @@ class _GRUStep:
         self._gates_from_state = self._from_state[: 2 * size]
         self._new_from_state = self._from_state[2 * size :]
 
-    def __call__(self, x: np.ndarray, row: np.ndarray) -> np.ndarray:
+    def __call__(self, x: np.ndarray, flat_state: np.ndarray) -> np.ndarray:
         from_input, from_state, new = self._from_input, self._from_state, self._new
-        self._times_ih(self._w_ih, x, out=from_input)
+        self._matvec_ih(self._w_ih, x, out=from_input)
         np.add(from_input, self._b_ih, out=from_input)
-        self._times_hh(self._w_hh, row, out=from_state)
+        self._matvec_hh(self._w_hh, flat_state, out=from_state)
         np.add(from_state, self._b_hh, out=from_state)
         gates, half = self._reset_update, self._half
         np.add(gates, self._gates_from_state, out=gates)
-        np.multiply(gates, half, out=gates)  # the logistic function by tanh cannot overflow
+        np.multiply(gates, half, out=gates)  # sigmoid by tanh cannot overflow
         np.tanh(gates, out=gates)
         np.multiply(gates, half, out=gates)
         np.add(gates, half, out=gates)
         np.multiply(self._reset, self._new_from_state, out=self._reset)
         np.add(new, self._reset, out=new)
         np.tanh(new, out=new)
-        new_row = row - new
-        np.multiply(new_row, self._update, out=new_row)
-        np.add(new_row, new, out=new_row)
-        return new_row
+        next_flat_state = flat_state - new
+        np.multiply(next_flat_state, self._update, out=next_flat_state)
+        np.add(next_flat_state, new, out=next_flat_state)
+        return next_flat_state
 
 
-def _product(weight: np.ndarray) -> Callable[..., Any]:
-    """Return the faster function for ``weight @ vector``, with ``out=``.
+def _fastest_matvec(weight: np.ndarray) -> Callable[..., Any]:
+    """Return the fastest function for ``weight @ vector`` that takes ``out=``.
 
-    For small ones that is the matrix-vector product. Large ones have often fallen out of the caches
-    when many models take turns; then it is the reading that takes the time, and row by row, in the
-    order in which they lie in memory, it takes half as long.
+    For small weights that is the matrix-vector product. Large ones are often no longer in the
+    caches when many models take turns; reading them then dominates, and takes half as long row by
+    row, in their order in memory.
     """
-    return np.vecdot if weight.nbytes >= _LARGE else np.dot
+    return np.vecdot if weight.nbytes >= _LARGE_BYTES else np.dot
+
+
+def _parameters(module: nn.Module) -> dict[str, nn.Parameter | None]:
+    """Return the mapping in which a module stores its own parameters."""
+    return module._parameters  # pyright: ignore[reportPrivateUsage] - the public ways return copies
 
 
 def _view(parameter: Tensor) -> np.ndarray:
@@ -233,17 +238,17 @@ def sample_branches(
     """Choose one action per branch.
 
     Args:
-        logits: Of all branches side by side, ``(sum(dims),)``.
-        dims: Choices of each branch.
-        rng: Where the samples draw from; not used for the mode.
-        deterministic: Take each branch's most probable choice.
+        logits: The concatenated logits of all branches, ``(sum(dims),)``.
+        dims: Number of choices of each branch.
+        rng: Generator of the samples; not used if ``deterministic``.
+        deterministic: Take each branch's most probable choice instead of sampling.
 
     Returns:
         The choice of each branch, and its log-probability.
     """
     choices: list[int] = []
     log_probs: list[float] = []
-    values = logits.tolist()  # for the few choices there are, Python's floats are the fastest
+    values = logits.tolist()  # Python floats are the fastest for few choices
     first = 0
     for size in dims:
         branch = values[first : first + size]
@@ -255,7 +260,7 @@ def sample_branches(
             choice = branch.index(highest)
         else:
             left = rng.random() * total
-            for choice, weight in enumerate(weights):  # noqa: B007 - where it stops is the choice
+            for choice, weight in enumerate(weights):  # noqa: B007 - used after the loop
                 left -= weight
                 if left < 0.0:
                     break

@@ -1,7 +1,6 @@
-"""The joint action as a flat index, and the branches that it is made of.
+"""Conversion between a joint action's flat index and its branches.
 
-Branches are listed with the first one slowest, so that for a move and a vote the flat index is
-``move * n_vote + vote``.
+The first branch varies slowest: for a move and a vote the flat index is ``move * n_vote + vote``.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ __all__ = ["flatten_action", "split_actions", "validate_action_dims"]
 
 
 def validate_action_dims(action_dims: Sequence[int], action_space: int) -> tuple[int, ...]:
-    """Check that branches of these sizes make up the action space.
+    """Check that the product of the branch sizes is the size of the action space.
 
     Args:
         action_dims: The number of choices of each branch.
         action_space: The number of joint actions.
 
     Returns:
-        The sizes as a tuple of ints.
+        ``action_dims`` as a tuple of ints.
 
     Raises:
-        ConfigError: A size is not a positive integer, or their product is not ``action_space``.
+        ConfigError: A size is not a positive integer, or the product is not ``action_space``.
     """
     dims = check_integers("action_dims", action_dims, 1)
     if math.prod(dims) != action_space:
@@ -48,10 +47,10 @@ def flatten_action(branches: Sequence[int], action_dims: tuple[int, ...]) -> int
 
 
 def split_actions(flat: np.ndarray, action_dims: tuple[int, ...]) -> np.ndarray:
-    """Return the branches of flat indices.
+    """Return the branches of joint actions.
 
     Args:
-        flat: Integers of shape ``(N,)``.
+        flat: Flat indices of shape ``(N,)``.
         action_dims: The number of choices of each branch.
 
     Returns:

@@ -1,8 +1,9 @@
-"""The policy: encoder, recurrent core and heads. It knows no time beyond a sequence, no storage."""
+"""The policy: encoder, recurrent core and heads, for single steps and padded sequences."""
 
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -15,9 +16,9 @@ __all__ = ["RecurrentPolicy", "on_grid"]
 
 
 class RecurrentPolicy(nn.Module):
-    """An actor-critic with memory.
+    """A recurrent actor-critic.
 
-    Axes: ``B`` sequences, ``T`` time steps, ``D`` numbers of an observation, ``F`` features,
+    Axes: ``B`` sequences, ``T`` time steps, ``D`` values of an observation, ``F`` features,
     ``H`` hidden units.
     """
 
@@ -40,18 +41,19 @@ class RecurrentPolicy(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Orthogonal weights and zero biases, with the gains of Andrychowicz et al. 2021.
+        """Set orthogonal weights and zero biases, with the gains of Andrychowicz et al. 2021.
 
-        sqrt(2) before a ReLU, 1 in the core and on the value, and 0.01 on the actor so that the
-        first policy is close to uniform.
+        The gain is sqrt(2) before a ReLU, 1 in the core and the critic, and 0.01 in the actor, so
+        that the initial policy is close to uniform.
         """
         for module in self.encoder.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 _orthogonal(module, math.sqrt(2))
         for name, parameter in self.core.rnn.named_parameters():
             if "weight" in name:
-                # Gate by gate: each square block keeps norms on its own.
-                for gate in parameter.data.split(self.core.hidden_size):
+                # Gate by gate: each square block preserves norms on its own.
+                blocks = cast("tuple[Tensor, ...]", parameter.data.split(self.core.hidden_size))
+                for gate in blocks:
                     nn.init.orthogonal_(gate)
             else:
                 nn.init.zeros_(parameter)
@@ -59,11 +61,11 @@ class RecurrentPolicy(nn.Module):
         _orthogonal(self.heads.critic, 1.0)
 
     def features(self, obs: Tensor) -> Tensor:
-        """Map observations ``(N, D)`` to what enters the core, ``(N, F)``."""
+        """Map observations ``(N, D)`` to the inputs of the core, ``(N, F)``."""
         return self.norm(self.encoder(obs))
 
     def step(self, obs: Tensor, state: State) -> tuple[BranchedCategorical, Tensor, State]:
-        """Act on one step of ``B`` sequences.
+        """Advance ``B`` sequences by one step.
 
         Args:
             obs: Observations ``(B, D)``.
@@ -81,14 +83,13 @@ class RecurrentPolicy(nn.Module):
     ) -> tuple[BranchedCategorical, Tensor]:
         """Evaluate every step of padded sequences.
 
-        Only real steps are encoded and reach the heads; padding exists in the core alone, at the
-        ends of sequences, where it cannot change anything.
+        The encoder and the heads process real steps only. Padding reaches the core alone, at the
+        ends of sequences, where it affects no result.
 
         Args:
-            obs: Observations of the real steps, row after row of the grid, ``(N, D)``.
+            obs: Observations of the real steps, in time-major order, ``(N, D)``.
             state: The recurrent states before the sequences' first steps.
-            positions: Where each of the ``N`` steps stands in the flattened ``(T * B)`` grid,
-                ascending.
+            positions: Ascending indices of the ``N`` real steps in the flattened ``(T * B)`` grid.
             n_steps: ``T``.
 
         Returns:
@@ -103,22 +104,22 @@ class RecurrentPolicy(nn.Module):
 
 
 def on_grid(features: Tensor, positions: Tensor, n_steps: int, n_sequences: int) -> Tensor:
-    """Lay the features of real steps out in time and sequences, with zeros as padding.
+    """Arrange the features of real steps by time and sequence, padded with zeros.
 
     Args:
-        features: Of the real steps, row after row of the grid, ``(N, F)``.
-        positions: Where each stands in the flattened ``(T * B)`` grid, ascending, ``(N,)``.
+        features: Features of the real steps, in time-major order, ``(N, F)``.
+        positions: Ascending indices of the real steps in the flattened ``(T * B)`` grid, ``(N,)``.
         n_steps: ``T``.
         n_sequences: ``B``.
 
     Returns:
-        ``(T, B, F)``.
+        The padded features, ``(T, B, F)``.
     """
     n_cells = n_steps * n_sequences
     if len(positions) < n_cells:
         padded = features.new_zeros(n_cells, features.shape[1])
         features = padded.index_copy(0, positions, features)
-    return features.unflatten(0, (n_steps, n_sequences))
+    return cast(Tensor, features.unflatten(0, (n_steps, n_sequences)))
 
 
 def _orthogonal(module: nn.Linear | nn.Conv2d, gain: float) -> None:

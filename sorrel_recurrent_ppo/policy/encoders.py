@@ -1,6 +1,8 @@
-"""From an observation to features: no time, no actions."""
+"""Encoders, which map single observations to features."""
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ __all__ = ["Encoder", "FlatEncoder", "PictureEncoder", "build_encoder"]
 
 
 class FlatEncoder(nn.Module):
-    """One fully connected layer over the whole observation."""
+    """One fully connected layer over the observation."""
 
     def __init__(self, layout: ObservationLayout, width: int):
         super().__init__()
@@ -25,10 +27,10 @@ class FlatEncoder(nn.Module):
 
 
 class PictureEncoder(nn.Module):
-    """Two 3x3 convolutions and a layer over the picture; the scalars join its output.
+    """Two 3x3 convolutions and a linear layer for the picture; the scalars are appended to them.
 
-    The scalars come last and unmixed, since a few numbers among thousands of pixels would be
-    learned from late.
+    The scalars bypass these layers, since learning from a few numbers among thousands of pixels
+    would be slow.
     """
 
     def __init__(self, layout: ObservationLayout, width: int):
@@ -44,8 +46,8 @@ class PictureEncoder(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Map ``(N, size)`` to ``(N, output_size)``."""
-        picture = obs[:, : self.picture_size].unflatten(1, self.picture)  # (N, C, H, W)
-        x = torch.relu(self.conv1(picture))
+        picture = cast(Tensor, obs[:, : self.picture_size].unflatten(1, self.picture))
+        x = torch.relu(self.conv1(picture))  # (N, C, H, W)
         x = torch.relu(self.conv2(x))
         x = torch.relu(self.linear(x.flatten(1)))
         return torch.cat((x, obs[:, self.picture_size :]), dim=1)
@@ -55,5 +57,5 @@ type Encoder = FlatEncoder | PictureEncoder
 
 
 def build_encoder(layout: ObservationLayout, width: int) -> Encoder:
-    """Return the encoder that fits the layout, with ``width`` outputs (and the scalars)."""
+    """Return the encoder for a layout, with ``width`` outputs plus the layout's scalars."""
     return PictureEncoder(layout, width) if layout.picture else FlatEncoder(layout, width)

@@ -1,9 +1,10 @@
-"""The policy's heads: one joint categorical over action branches, and the value."""
+"""The policy's heads: a joint categorical distribution over action branches, and the value."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,23 +14,25 @@ __all__ = ["ActorCriticHeads", "BranchedCategorical"]
 
 @dataclass(frozen=True)
 class BranchedCategorical:
-    """Categorical branches that are independent given the state.
+    """Categorical distributions of branches that are independent given the state.
 
     Attributes:
-        logits: Unnormalised log-probabilities of all branches side by side, ``(N, sum(dims))``.
-        dims: Choices of each branch.
+        logits: Concatenated unnormalised log-probabilities of all branches, ``(N, sum(dims))``.
+        dims: Number of choices of each branch.
     """
 
     logits: Tensor
     dims: tuple[int, ...]
 
     def _log_probs(self) -> list[Tensor]:
-        return [part.log_softmax(dim=-1) for part in self.logits.split(self.dims, dim=-1)]
+        parts = cast("tuple[Tensor, ...]", self.logits.split(self.dims, dim=-1))
+        return [part.log_softmax(dim=-1) for part in parts]
 
     def log_prob_and_entropy(self, branches: Tensor) -> tuple[Tensor, Tensor]:
-        """Score joint actions.
+        """Return the log-probabilities of joint actions and the entropies of the distributions.
 
-        Independence makes both add up: ``log p(a) = sum_k log p(a_k)``, ``H = sum_k H_k``.
+        Both are sums over the independent branches: ``log p(a) = sum_k log p(a_k)``,
+        ``H = sum_k H_k``.
 
         Args:
             branches: One choice per branch, ``(N, len(dims))``.
@@ -37,7 +40,8 @@ class BranchedCategorical:
         Returns:
             Log-probabilities and entropies in nats, each ``(N,)``.
         """
-        log_prob, entropy = [], []
+        log_prob: list[Tensor] = []
+        entropy: list[Tensor] = []
         for k, log_p in enumerate(self._log_probs()):
             log_prob.append(log_p.gather(1, branches[:, k : k + 1]).squeeze(1))
             entropy.append(-(log_p.exp() * log_p).sum(dim=-1))
@@ -45,7 +49,7 @@ class BranchedCategorical:
 
 
 class ActorCriticHeads(nn.Module):
-    """Linear maps from the recurrent output to the logits of every branch, and to the value."""
+    """Linear maps from the recurrent output to the logits of all branches and to the value."""
 
     def __init__(self, input_size: int, dims: tuple[int, ...]):
         super().__init__()

@@ -1,11 +1,11 @@
-"""Reading an observation: which part of it is a picture, and whether it is fit to use."""
+"""Observations: their layout as picture and scalars, and their validation."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,10 +22,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ObservationLayout:
-    """How a flat observation is made up: a picture, if any, and scalars after it.
+    """The layout of a flat observation: an optional picture, then scalars.
 
     Attributes:
-        size: Number of floats.
+        size: Number of values.
         picture: ``(channels, height, width)``, or ``None`` for a plain vector.
     """
 
@@ -34,28 +34,30 @@ class ObservationLayout:
 
     @property
     def picture_size(self) -> int:
-        """Number of floats of the picture."""
+        """Number of values of the picture."""
         return math.prod(self.picture) if self.picture else 0
 
     @property
     def n_scalars(self) -> int:
-        """Number of floats after the picture."""
+        """Number of values after the picture."""
         return self.size - self.picture_size
 
     def with_scalars(self, n: int) -> ObservationLayout:
-        """Return the layout with ``n`` more scalars at the end."""
+        """Return this layout with ``n`` more scalars at the end."""
         return ObservationLayout(self.size + n, self.picture)
 
 
 def observation_shape(input_size: Any) -> tuple[int, ...]:
-    """Return Sorrel's ``input_size``, a size or a list of sizes, as a shape.
+    """Return Sorrel's ``input_size``, an integer or a list of integers, as a shape.
 
     Raises:
-        ConfigError: It is of another type, or describes an empty observation.
+        ConfigError: ``input_size`` is of another type, or describes an empty observation.
     """
-    sizes = tuple(input_size) if isinstance(input_size, Sequence | np.ndarray) else (input_size,)
-    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in sizes)
-    if not whole or isinstance(input_size, str | bytes):
+    sizes: tuple[Any, ...] = (input_size,)
+    if isinstance(input_size, Sequence | np.ndarray):
+        sizes = tuple(cast("Iterable[Any]", input_size))
+    integers = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in sizes)
+    if not integers or isinstance(input_size, str | bytes):
         raise ConfigError(
             f"input_size must be the shape of an observation, such as 150 or [3, 11, 11], not "
             f"{input_size!r}"
@@ -68,10 +70,10 @@ def observation_shape(input_size: Any) -> tuple[int, ...]:
 def observation_layout(
     input_size: int | Sequence[int], obs_type: str, obs_dim: tuple[int, int, int] | None
 ) -> ObservationLayout:
-    """Decide how observations of a shape are read.
+    """Return the layout of observations of a given shape.
 
-    With ``obs_type="auto"`` an observation is a picture when its shape has three axes, or when
-    ``obs_dim`` says which picture a flat one begins with.
+    With ``obs_type="auto"`` an observation is a picture if its shape has three axes; a flat one
+    begins with a picture if ``obs_dim`` gives its shape.
 
     Args:
         input_size: Sorrel's ``observation_spec.input_size``.
@@ -79,8 +81,8 @@ def observation_layout(
         obs_dim: ``(channels, height, width)`` of the picture, or ``None``.
 
     Raises:
-        ConfigError: The observation is empty, cannot hold the picture, or is to be read as a
-            picture whose shape nothing tells.
+        ConfigError: The observation is empty, is smaller than the picture, or is to be read as a
+            picture of unknown shape.
     """
     shape = observation_shape(input_size)
     size = math.prod(shape)
@@ -91,28 +93,29 @@ def observation_layout(
         if obs_type == "auto":
             return ObservationLayout(size)
         raise ConfigError(
-            f"obs_type=image, but input_size={list(shape)} does not tell the picture's shape: "
-            "give obs_dim=[channels, height, width]"
+            f"obs_type=image, but input_size={list(shape)} does not determine the picture's shape; "
+            "set obs_dim=[channels, height, width]"
         )
     if math.prod(picture) > size:
         raise ConfigError(
-            f"obs_dim={list(picture)} has {math.prod(picture)} values, but the observation "
-            f"input_size={list(shape)} only {size}"
+            f"obs_dim={list(picture)} has {math.prod(picture)} values, but "
+            f"input_size={list(shape)} has only {size}"
         )
     return ObservationLayout(size, picture)
 
 
 def picture_shape(observation_spec: Any) -> tuple[int, int, int] | None:
-    """Find the picture in a Sorrel observation spec, flattened or not.
+    """Return the shape of the picture in a Sorrel observation spec, flattened or not.
 
-    Environments flatten ``input_size`` and append scalars to it; the entity map (one appearance
-    per kind, as long as there are channels) and the vision radius still tell the picture's shape.
+    Environments may flatten ``input_size`` and append scalars to it. The picture's shape then
+    follows from the entity map (one appearance per kind, with one number per channel) and the
+    vision radius.
 
     Args:
         observation_spec: A Sorrel ``ObservationSpec``.
 
     Returns:
-        ``(channels, height, width)``, or ``None`` when the spec does not tell.
+        ``(channels, height, width)``, or ``None`` if the spec does not determine it.
     """
     shape = tuple(int(n) for n in observation_spec.input_size)
     if len(shape) == 3:
@@ -126,45 +129,48 @@ def picture_shape(observation_spec: Any) -> tuple[int, int, int] | None:
 
 
 def read_observation(state: Any, size: int, display_name: str) -> np.ndarray:
-    """Return an observation as a flat float32 vector of its own.
+    """Return an observation as a new flat float32 vector.
 
     Args:
-        state: What the agent gave: an array or tensor of ``size`` finite numbers, of any shape.
-        size: How many numbers are expected.
-        display_name: What the error message calls the agent.
+        state: The observation: an array, tensor or list of ``size`` finite numbers, of any shape.
+        size: The expected number of values.
+        display_name: The agent's name in error messages.
 
     Returns:
-        Array of shape ``(size,)``, not shared with ``state``.
+        Array of shape ``(size,)`` that shares no memory with ``state``.
 
     Raises:
-        TypeError: It is not an array of numbers.
-        ValueError: It has another size, or holds NaN or infinity.
+        TypeError: ``state`` is not an array of numbers.
+        ValueError: ``state`` has another size, or contains NaN or infinity in single precision.
     """
-    numbers = state if isinstance(state, np.ndarray) else _as_array(state, display_name)
+    if isinstance(state, np.ndarray):
+        numbers = cast(np.ndarray, state)
+    else:
+        numbers = _as_array(state, display_name)
     if numbers.dtype.kind not in "buif":
         raise TypeError(
             f"{display_name}: the observation must be an array of numbers, not "
-            f"{type(state).__name__} of {numbers.dtype}"
+            f"{type(cast(object, state)).__name__} of {numbers.dtype}"
         )
     if numbers.size != size:
         raise ValueError(
             f"{display_name}: the observation has shape {list(numbers.shape)}, "
             f"expected {size} values"
         )
-    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is told below
+    with np.errstate(over="ignore", invalid="ignore"):  # reported below
         flat = np.array(numbers, dtype=np.float32).reshape(-1)
-        squares = flat.dot(flat)  # one cheap product; too large for some finite values
+        squares = flat.dot(flat)  # one cheap product; overflows for some finite values
     if not math.isfinite(squares) and not (finite := np.isfinite(flat)).all():
         at = int(np.flatnonzero(~finite)[0])
         raise ValueError(
             f"{display_name}: the observation is {numbers.reshape(-1)[at]} at position {at} of "
-            f"{size}, not a finite number in single precision"
+            f"{size}, expected finite numbers in single precision"
         )
     return flat
 
 
 def _as_array(state: Any, display_name: str) -> np.ndarray:
-    """Return what is no array yet as one: nested lists, or a tensor of any type and device."""
+    """Convert nested lists, or a tensor of any type and device, to an array."""
     try:
         if hasattr(state, "detach"):
             dense = state.detach().cpu().to_dense()

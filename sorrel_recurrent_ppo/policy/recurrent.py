@@ -1,13 +1,13 @@
 """The recurrent core: GRU and LSTM behind one interface.
 
-Nothing outside this file knows that an LSTM's state is a pair. A state is what PyTorch calls it:
-``h`` of shape ``(1, B, H)``, or ``(h, c)`` of two such. A *row* is the same state flattened for
-storage: ``(B, state_size)`` with ``h`` before ``c``.
+A state has PyTorch's form: ``h`` of shape ``(1, B, H)``, or ``(h, c)``, both of that shape. Flat
+states are the same numbers for storage, ``(B, state_size)`` with ``h`` before ``c``, so that other
+modules need not distinguish the cells.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,8 @@ from sorrel_recurrent_ppo.policy.cpu.switch import kernels_enabled
 
 __all__ = ["CellType", "RecurrentCore", "State"]
 
-# Up to so many sequences side by side, of more than one step, gru_sequence is faster than
-# PyTorch's own on CPUs.
+# On CPUs gru_sequence is faster than PyTorch's GRU for up to this many parallel sequences of more
+# than one step.
 _FEW_SEQUENCES = 32
 
 type CellType = Literal["gru", "lstm"]
@@ -32,7 +32,7 @@ class RecurrentCore(nn.Module):
     Attributes:
         cell: ``"gru"`` or ``"lstm"``.
         hidden_size: Width ``H`` of the output.
-        state_size: Numbers in a state's row: ``H`` for the GRU, ``2 H`` for the LSTM.
+        state_size: Size of a flat state: ``H`` for the GRU, ``2 H`` for the LSTM.
     """
 
     def __init__(self, cell: CellType, input_size: int, hidden_size: int):
@@ -43,18 +43,20 @@ class RecurrentCore(nn.Module):
         self.state_size = hidden_size * (1 if cell == "gru" else 2)
 
     def zero_state(self, batch_size: int, device: torch.device | str) -> State:
-        """Return the state at the start of an episode for ``batch_size`` sequences."""
+        """Return the state of ``batch_size`` sequences at the start of an episode."""
         return self.state_from_flat(torch.zeros(batch_size, self.state_size, device=device))
 
-    def state_from_flat(self, rows: Tensor) -> State:
-        """Turn ``(B, state_size)`` into a state."""
+    def state_from_flat(self, flat_states: Tensor) -> State:
+        """Convert flat states ``(B, state_size)`` to a state."""
         if self.cell == "gru":
-            return rows.unsqueeze(0)
-        h, c = rows.unsqueeze(0).split(self.hidden_size, dim=2)
+            return flat_states.unsqueeze(0)
+        h, c = cast(
+            "tuple[Tensor, Tensor]", flat_states.unsqueeze(0).split(self.hidden_size, dim=2)
+        )
         return h.contiguous(), c.contiguous()
 
     def flatten_state(self, state: State) -> Tensor:
-        """Turn a state into ``(B, state_size)``."""
+        """Convert a state to flat states ``(B, state_size)``."""
         if isinstance(state, tuple):
             state = torch.cat(state, dim=2)
         return state.squeeze(0)
@@ -69,7 +71,7 @@ class RecurrentCore(nn.Module):
         Returns:
             The output ``(B, H)`` and the state after the step.
         """
-        # The layer's single-step functions: several times cheaper than a sequence of length 1.
+        # The single-step functions are several times cheaper than a sequence of length 1.
         if isinstance(state, tuple):
             h, c = torch.lstm_cell(x, [state[0][0], state[1][0]], *self.weights())
             return h, (h.unsqueeze(0), c.unsqueeze(0))
@@ -77,11 +79,11 @@ class RecurrentCore(nn.Module):
         return h, h.unsqueeze(0)
 
     def forward(self, x: Tensor, state: State) -> Tensor:
-        """Run whole sequences from their starting states.
+        """Run complete sequences from their starting states.
 
         Args:
-            x: Features ``(T, B, F)``; sequences shorter than ``T`` are padded at their end, where
-                the output means nothing and changes nothing before it.
+            x: Features ``(T, B, F)``; sequences shorter than ``T`` are padded at the end, where
+                the output is meaningless and does not affect earlier steps.
             state: The states before the first step.
 
         Returns:
@@ -93,25 +95,25 @@ class RecurrentCore(nn.Module):
         return output
 
     def state_after(self, x: Tensor, state: State, lengths: Tensor) -> State:
-        """Return the state after each sequence's own last step.
+        """Return the state after the last step of each sequence.
 
         Args:
             x: Features ``(T, B, F)``, padded at the end.
             state: The states before the first step.
-            lengths: Steps of each sequence, ``(B,)``, at least 1, on the CPU.
+            lengths: Number of steps of each sequence, ``(B,)``, at least 1, on the CPU.
         """
         packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
         _, final = self.rnn(packed, state)
         return final
 
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the weights from input and from state, then the biases of both, gate by gate."""
+        """Return the weights of input and state, then their biases, each stacked by gate."""
         w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
         return w_ih, w_hh, b_ih, b_hh
 
 
 def _uses_gru_kernel(x: Tensor, state: Tensor) -> bool:
-    """Whether gru_sequence is to run a GRU's sequences: on CPUs, in numpy's precisions."""
+    """Return whether to use ``gru_sequence``: for few sequences on CPUs, in numpy's precisions."""
     n_steps, n_sequences, _ = x.shape
     return (
         n_steps > 1

@@ -39,8 +39,10 @@ from sorrel_recurrent_ppo.registry import (
     build_model,
     find_name,
     is_ppo_model,
+    load_model_class,
     model_parameters,
 )
+from sorrel_recurrent_ppo.support.checks import check_flag
 from sorrel_recurrent_ppo.support.log_once import log_once
 from sorrel_recurrent_ppo.support.randomness import untouched_random_state
 
@@ -149,6 +151,10 @@ def build_chosen(
         if isinstance(parameters.get(key), list):
             parameters[key] = _value_for(parameters[key], f"model.{choice.name}.{key}", index)
     checkpoint = parameters.pop("checkpoint", None)
+    learns = True
+    if is_ppo_model(load_model_class(choice.name)) and "learns" in parameters:
+        learns = parameters.pop("learns")
+        check_flag(f"model.{choice.name}.learns", learns)
     try:
         model = build_model(
             choice.name,
@@ -166,6 +172,9 @@ def build_chosen(
     if checkpoint is not None:
         label = f"model.{choice.name}.checkpoint for {agent_label(index, agent)}"
         load_checkpoint(model, str(checkpoint), label, seed=seed)
+    if is_ppo_model(model) and not learns:
+        model.learns = False
+        model.eval()
     return model
 
 

@@ -1,8 +1,8 @@
 """Keeping a population up to date while its environments are reset and run.
 
 An environment with a population gets instance overrides of ``reset``, ``take_turn``,
-``run_experiment`` and ``generate_memories`` (see `sorrel_recurrent_ppo.support.instance_overrides`),
-each of which calls the method of the environment's class.
+``run_experiment`` and ``generate_memories`` (see ``support/instance_overrides``), each of which
+calls the method of the environment's class.
 
 Epochs are counted in one of two ways. While ``run_experiment`` of an environment runs, each of its
 resets begins an epoch. In a population of several environments, which a coordinator runs in

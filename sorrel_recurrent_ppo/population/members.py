@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sorrel.agents import Agent
@@ -68,7 +68,24 @@ class Member:
     agent: Any = field(default=None, repr=False, compare=False)
     model: Any = field(default=None, repr=False, compare=False)
 
-    SAVED = ("index", "name", "model_name", "joined_epoch", "seed", "kind", "epoch_reward")
+    SAVED: ClassVar = (
+        "index",
+        "name",
+        "model_name",
+        "joined_epoch",
+        "seed",
+        "kind",
+        "epoch_reward",
+    )
+
+    @classmethod
+    def from_state(cls, saved: Mapping[str, Any]) -> Member:
+        """Return a member without agent from what :meth:`state_dict` returned.
+
+        States of version 0.1.0 have no kind.
+        """
+        values = {name: saved[name] for name in (*cls.SAVED, "rewards") if name in saved}
+        return cls(**values)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a run's state holds of the member, as plain values."""
@@ -223,7 +240,11 @@ class Population:
         self.members = list(members)
         self._n_named, self.epoch = n_named, epoch
         for agent, member in zip(agents, members, strict=True):
+            member.kind = member.kind or str(agent.kind)
             self.bind(member, agent)
+        for k, env in enumerate(self.environments):
+            here = [member_of(agent) for agent in env.agents]
+            self._rosters[k] = [m for m in here if m is not None and self.owns(m)]
 
     @property
     def n_named(self) -> int:

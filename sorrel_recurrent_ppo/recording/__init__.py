@@ -1,4 +1,5 @@
-"""What agents saw, did and remembered: the recorded steps, and pictures of them.
+"""Recorded observations, actions and hidden states of agents, and plots of them.
 
-May import ``support``, ``policy`` and ``errors``; matplotlib is imported where it is used.
+May import ``support``, ``policy`` and ``errors``. The plotting modules import matplotlib; importing
+the package alone does not.
 """

@@ -1,4 +1,4 @@
-"""A GIF of an epoch as an agent lived it: what it saw beside what it kept in mind."""
+"""A GIF of an epoch from an agent's point of view: its observations and its hidden state."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ MILLISECONDS = 150
 
 
 def animate_agent_view(states: RecordedStates, path: Path) -> None:
-    """Write the GIF of one epoch, a frame for each of its first `MAX_FRAMES` steps.
+    """Write a GIF of one epoch, with one frame for each of its first `MAX_FRAMES` steps.
 
-    Left what the agent saw; right its hidden state, value and reward over the epoch, with a line
-    at the present turn.
+    On the left is the observation; on the right are the hidden state, value and reward over the
+    epoch, with a line at the current turn.
 
     Args:
         states: The steps of one epoch.
         path: The GIF file.
     """
-    drawing = _Drawing(states)
-    frames = [drawing.frame(step) for step in range(min(len(states), MAX_FRAMES))]
+    figure = _ViewFigure(states)
+    frames = [figure.frame(step) for step in range(min(len(states), MAX_FRAMES))]
     with atomic_write(path) as partial:
         frames[0].save(
             partial,
@@ -49,8 +49,8 @@ def animate_agent_view(states: RecordedStates, path: Path) -> None:
         )
 
 
-class _Drawing:
-    """The whole epoch is drawn once; each frame adds only what moves."""
+class _ViewFigure:
+    """A figure whose static parts are drawn once; each frame redraws only the moving artists."""
 
     def __init__(self, states: RecordedStates) -> None:
         self._states = states
@@ -70,23 +70,23 @@ class _Drawing:
             left.legend(
                 handles=legend, loc="outside lower center", ncols=3, fontsize="small", frameon=False
             )
-        left.suptitle(f"what agent {states.subject.agent} ({states.subject.model}) sees")
+        left.suptitle(f"observation of agent {states.subject.agent} ({states.subject.model})")
         self._view = view_axes.imshow(self._pictures[0], vmin=0, vmax=1)
         view_axes.set_xticks([])
         view_axes.set_yticks([])
-        view_axes.spines[:].set_visible(False)  # the moving picture would cover half of them
+        view_axes.spines[:].set_visible(False)  # the image would cover half of their width
         self._caption = view_axes.set_xlabel(" ")
         self._lines = [axes.axvline(1, color="black") for axes in (value_axes, state_axes)]
         self._moving: list[Artist] = [self._view, self._caption, *self._lines]
         for artist in self._moving:
             artist.set_animated(True)
         self._canvas.draw()
-        self._still = self._canvas.copy_from_bbox(figure.bbox)
+        self._background = self._canvas.copy_from_bbox(figure.bbox)
 
     def frame(self, step: int) -> Image.Image:
-        """Return the picture of a step, counted from 0."""
+        """Return the frame of a step, counted from 0."""
         steps = self._states.steps
-        self._canvas.restore_region(self._still)
+        self._canvas.restore_region(self._background)
         self._view.set_data(self._pictures[step])
         self._caption.set_text(
             f"epoch {steps['epochs'][step]}, turn {steps['turns'][step]}: "

@@ -1,4 +1,4 @@
-"""Observations as pictures that people can read."""
+"""Observations as colour images."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from sorrel_recurrent_ppo.recording.recorded_states import RecordedStates
 
 __all__ = ["LegendEntry", "channel_legend", "observation_pictures"]
 
-NOTHING = (0.97, 0.97, 0.94)
+BACKGROUND = (0.97, 0.97, 0.94)
 WALL = (0.35, 0.35, 0.35)
-# The grey of this palette is left to walls.
+# Without the palette's grey, which is reserved for walls.
 PALETTE = [color for i, color in enumerate(colormaps["tab10"].colors) if i != 7]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class LegendEntry(NamedTuple):
-    """A colour and what it stands for."""
+    """The name of a channel and its colour."""
 
     name: str
     color: tuple[float, float, float]
 
 
 def channel_legend(states: RecordedStates) -> list[LegendEntry]:
-    """Return the colours of the channels of a one-hot picture that are ever seen; else ``[]``."""
+    """Return the channels of a one-hot picture that occur in the states; ``[]`` for others."""
     if not _shows_channels(states):
         return []
     seen = _pictures(states).any(axis=(0, 2, 3))
     entries = zip(_channel_names(states), _channel_colors(states), seen, strict=True)
-    return [LegendEntry(name, color) for name, color, any_seen in entries if any_seen and name]
+    return [LegendEntry(name, color) for name, color, occurs in entries if occurs and name]
 
 
 def observation_pictures(states: RecordedStates) -> np.ndarray:
-    """Return what an agent saw at each step as colours, ``(N, height, width, 3)`` from 0 to 1.
+    """Return the observations as RGB images, ``(N, height, width, 3)`` from 0 to 1.
 
-    A one-hot picture gets a colour for each channel; where several things are in one cell, that
-    which is seen least often is drawn, since what is everywhere is the ground. A picture of three
-    channels without names is taken for red, green and blue. An observation without a picture
-    becomes a square of its numbers in grey.
+    A one-hot picture has one colour per channel. Where a cell has several channels, the one that
+    occurs least often is drawn, since the most frequent ones are the ground. A picture of three
+    channels without names is taken as RGB. An observation without a picture becomes a square of
+    its values in grey.
     """
     if not states.subject.picture:
-        return _as_squares(states.steps["observations"])
+        return _value_squares(states.steps["observations"])
     pictures = _pictures(states)
     if not _shows_channels(states):
         return np.clip(np.moveaxis(pictures, 1, 3), 0.0, 1.0)
     colors = _channel_colors(states)
-    drawn = np.empty((len(pictures), *pictures.shape[2:], 3), np.float32)
-    drawn[:] = NOTHING
-    often = (pictures > 0).sum(axis=(0, 2, 3))
-    for channel in np.argsort(-often, kind="stable"):
-        drawn[pictures[:, channel] > 0] = colors[channel]
-    return drawn
+    images = np.empty((len(pictures), *pictures.shape[2:], 3), np.float32)
+    images[:] = BACKGROUND
+    counts = (pictures > 0).sum(axis=(0, 2, 3))
+    for channel in np.argsort(-counts, kind="stable"):
+        images[pictures[:, channel] > 0] = colors[channel]
+    return images
 
 
 def _pictures(states: RecordedStates) -> np.ndarray:
@@ -76,10 +76,10 @@ def _channel_colors(states: RecordedStates) -> list[tuple[float, float, float]]:
     names = _channel_names(states)
     others = [name for name in names if name and name != "Wall"]
     palette = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(others)}
-    return [WALL if name == "Wall" else palette.get(name, NOTHING) for name in names]
+    return [WALL if name == "Wall" else palette.get(name, BACKGROUND) for name in names]
 
 
-def _as_squares(observations: np.ndarray) -> np.ndarray:
+def _value_squares(observations: np.ndarray) -> np.ndarray:
     n, size = observations.shape
     side = math.ceil(math.sqrt(size))
     low, high = float(observations.min()), float(observations.max())

@@ -1,4 +1,4 @@
-"""What agents saw, did and kept in mind, step by step, and the file that holds it."""
+"""Recorded steps of an agent, with its hidden states, and their file format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 
 __all__ = ["CELL_STATES", "PER_STEP", "RecordedStates", "Subject", "load_states", "save_states"]
 
-CELL_STATES = "cell_states"  # of an LSTM only
+CELL_STATES = "cell_states"  # LSTM only
 
 PER_STEP = (
     "epochs",
@@ -32,15 +32,15 @@ PER_STEP = (
 
 @dataclass(frozen=True)
 class Subject:
-    """Whose states were recorded, and how to read its observations and actions.
+    """The recorded agent, and the meaning of its observations and actions.
 
     Attributes:
-        agent: Its lasting name.
-        model: Its model's registry name.
-        picture: ``(channels, height, width)`` of the picture with which its observations begin,
-            or ``()`` when they have none.
-        channels: What each channel of a one-hot picture shows; empty for other pictures.
-        action_names: What the environment calls its actions; may be empty.
+        agent: The agent's name.
+        model: The registry name of its model.
+        picture: ``(channels, height, width)`` of the picture at the start of its observations, or
+            ``()`` if they have none.
+        channels: The entity kind of each channel of a one-hot picture; empty for other pictures.
+        action_names: The environment's names of the actions; may be empty.
         action_dims: Sizes of the action's branches.
     """
 
@@ -54,10 +54,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class RecordedStates:
-    """Recorded epochs of one agent, ``N`` steps in their order.
+    """Recorded epochs of one agent: ``N`` steps in order.
 
     Attributes:
-        subject: Whose they are.
+        subject: The recorded agent.
         steps: The arrays of `PER_STEP`, each with ``N`` rows, and `CELL_STATES` for an LSTM.
     """
 
@@ -69,25 +69,25 @@ class RecordedStates:
 
     @property
     def epochs(self) -> list[int]:
-        """The recorded epochs' numbers, in order."""
+        """The numbers of the recorded epochs, in order."""
         return np.unique(self.steps["epochs"]).tolist()
 
     @property
     def n_bytes(self) -> int:
-        """Memory that the steps take."""
+        """The size of the steps in memory."""
         return sum(array.nbytes for array in self.steps.values())
 
-    def where(self, chosen: np.ndarray) -> RecordedStates:
-        """Return the steps that an index or a truth value for each chooses."""
-        steps = {name: array[chosen] for name, array in self.steps.items()}
+    def select(self, steps_to_keep: np.ndarray) -> RecordedStates:
+        """Return the steps selected by an array of indices or a boolean mask."""
+        steps = {name: array[steps_to_keep] for name, array in self.steps.items()}
         return RecordedStates(self.subject, steps)
 
     def of_epoch(self, epoch: int) -> RecordedStates:
         """Return the steps of one epoch."""
-        return self.where(self.steps["epochs"] == epoch)
+        return self.select(self.steps["epochs"] == epoch)
 
-    def followed_by(self, later: RecordedStates) -> RecordedStates:
-        """Return these steps with those of later epochs behind them, and with their subject."""
+    def concatenate(self, later: RecordedStates) -> RecordedStates:
+        """Return these steps followed by those of later epochs, with the subject of the latter."""
         steps = {
             name: np.concatenate((array, later.steps[name])) for name, array in self.steps.items()
         }
@@ -95,9 +95,9 @@ class RecordedStates:
 
 
 def save_states(states: RecordedStates, path: Path) -> None:
-    """Write states to an ``.npz`` file, whole or not at all."""
+    """Write states to an ``.npz`` file atomically."""
     subject = states.subject
-    facts = {
+    metadata = {
         "agent": np.array(subject.agent),
         "model": np.array(subject.model),
         "picture": np.array(subject.picture, dtype=np.int64),
@@ -106,17 +106,17 @@ def save_states(states: RecordedStates, path: Path) -> None:
         "action_dims": np.array(subject.action_dims, dtype=np.int64),
     }
     with atomic_write(path) as partial, partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, **facts, **states.steps)
+        np.savez(file, allow_pickle=False, **metadata, **states.steps)
 
 
 def load_states(path: Path) -> RecordedStates:
-    """Read states from a file that `save_states` wrote.
+    """Read states from a file written by `save_states`.
 
     Raises:
-        ConfigError: The file is damaged or of another kind.
+        ConfigError: The file cannot be read, is damaged, or has another format.
     """
     try:
-        # Opened here, since numpy leaves a damaged file open.
+        # Opened here because numpy does not close a damaged file.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             subject = Subject(
                 agent=str(file["agent"]),
@@ -129,7 +129,7 @@ def load_states(path: Path) -> RecordedStates:
             names = [*PER_STEP, *([CELL_STATES] if CELL_STATES in file else [])]
             steps = {name: file[name] for name in names}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path} is damaged, or holds no recorded states: {error}") from error
+        raise ConfigError(f"{path} is damaged or contains no recorded states: {error}") from error
     if len({len(array) for array in steps.values()}) != 1:
         raise ConfigError(f"{path} is damaged: its arrays differ in length")
     return RecordedStates(subject, steps)

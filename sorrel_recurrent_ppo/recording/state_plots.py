@@ -1,4 +1,4 @@
-"""Pictures of recorded hidden states: over time, and by their main components."""
+"""Plots of recorded hidden states: over time, and by their principal components."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sorrel_recurrent_ppo.policy.actions import split_actions
 from sorrel_recurrent_ppo.recording.recorded_states import RecordedStates
-from sorrel_recurrent_ppo.recording.state_components import main_components, unit_order
+from sorrel_recurrent_ppo.recording.state_components import principal_components, unit_order
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "plot_hidden_states",
 ]
 
-# What the components can be coloured by: the array, and what the picture calls it.
+# The array and the label of each variable that components can be coloured by.
 COLOURS = {
     "reward": ("rewards", "reward of the step"),
     "action": ("actions", "action"),
@@ -40,7 +40,7 @@ STATE_MAP = "RdBu_r"
 
 
 def plot_hidden_states(states: RecordedStates, path: Path, *, array: str = "hidden_states") -> None:
-    """Draw the states of all units over the steps, with values and rewards above them.
+    """Plot the states of all units over the steps, below the values and rewards.
 
     Args:
         states: The steps to draw.
@@ -48,13 +48,13 @@ def plot_hidden_states(states: RecordedStates, path: Path, *, array: str = "hidd
         array: ``"hidden_states"`` or ``"cell_states"``.
     """
     figure = Figure(figsize=(10, 6.5), layout="constrained")
-    figures_axes, state_axes = figure.subplots(2, sharex=True, height_ratios=[1, 3])
-    draw_rewards_and_values(figures_axes, states)
+    value_axes, state_axes = figure.subplots(2, sharex=True, height_ratios=[1, 3])
+    draw_rewards_and_values(value_axes, states)
     image = draw_units(state_axes, states.steps[array])
     state_axes.set_xlabel("step" if len(states.epochs) > 1 else "turn")
     figure.colorbar(image, ax=state_axes, label=array.replace("_", " "), pad=0.01)
-    for axes in (figures_axes, state_axes):
-        _mark_starts(axes, states)
+    for axes in (value_axes, state_axes):
+        _mark_episode_starts(axes, states)
     figure.suptitle(_title(states))
     _save(figure, path)
 
@@ -62,7 +62,7 @@ def plot_hidden_states(states: RecordedStates, path: Path, *, array: str = "hidd
 def plot_components(
     states: RecordedStates, path: Path, *, colour: str, array: str = "hidden_states"
 ) -> None:
-    """Draw each state in the plane of the two main components.
+    """Plot each state in the plane of the first two principal components.
 
     Args:
         states: The steps to draw.
@@ -70,7 +70,7 @@ def plot_components(
         colour: One of `COLOURS`.
         array: ``"hidden_states"`` or ``"cell_states"``.
     """
-    components = main_components(states.steps[array])
+    components = principal_components(states.steps[array])
     figure = Figure(figsize=(7.5, 6), layout="constrained")
     axes = figure.subplots()
     starts = np.flatnonzero(states.steps["episode_starts"])
@@ -85,10 +85,10 @@ def plot_components(
 
 
 def draw_units(axes: Axes, values: np.ndarray) -> ScalarMappable:
-    """Draw states ``(N, H)`` as a map of steps and units; step ``i`` spans ``i + 1/2`` to ``3/2``.
+    """Draw states ``(N, H)`` as a heat map; step ``i``, from 0, spans ``i + 1/2`` to ``i + 3/2``.
 
     Returns:
-        What a colour bar can be made for.
+        The image, for a colour bar.
     """
     limit = max(float(np.quantile(np.abs(values), 0.995)), 1e-6)
     image = axes.imshow(
@@ -100,13 +100,13 @@ def draw_units(axes: Axes, values: np.ndarray) -> ScalarMappable:
         vmax=limit,
         extent=(0.5, len(values) + 0.5, values.shape[1], 0),
     )
-    axes.set_ylabel("unit, those alike together")
+    axes.set_ylabel("unit, sorted by correlation")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     return image
 
 
 def draw_rewards_and_values(axes: Axes, states: RecordedStates) -> None:
-    """Draw the value over the steps as a line, and the rewards as bars."""
+    """Draw the values over the steps as a line and the rewards as bars."""
     steps = np.arange(1, len(states) + 1)
     axes.bar(steps, states.steps["rewards"], width=1.0, color="C1", label="reward")
     axes.plot(steps, states.steps["values"], color="C0", linewidth=1.2, label="value")
@@ -123,15 +123,15 @@ def draw_rewards_and_values(axes: Axes, states: RecordedStates) -> None:
 
 
 def action_labels(states: RecordedStates) -> dict[int, str]:
-    """Return what the actions that occur are called: by name, or by their branches."""
+    """Return labels of the actions that occur: their names, else their branches or numbers."""
     subject = states.subject
     actions = np.unique(states.steps["actions"])
     names = dict(enumerate(subject.action_names))
     branches = split_actions(actions, subject.action_dims)
-    factored = sum(size > 1 for size in subject.action_dims) > 1
+    is_factored = sum(size > 1 for size in subject.action_dims) > 1
     return {
         int(action): names.get(int(action), "")
-        or (", ".join(map(str, each)) if factored else f"action {action}")
+        or (", ".join(map(str, each)) if is_factored else f"action {action}")
         for action, each in zip(actions.tolist(), branches.tolist(), strict=True)
     }
 
@@ -153,16 +153,16 @@ def _scatter(axes: Axes, scores: np.ndarray, states: RecordedStates, colour: str
     axes.legend(title=label, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _mark_starts(axes: Axes, states: RecordedStates) -> None:
-    """Draw a line where an episode starts that is not the first."""
+def _mark_episode_starts(axes: Axes, states: RecordedStates) -> None:
+    """Draw a line at the start of every episode but the first."""
     for step in np.flatnonzero(states.steps["episode_starts"])[1:]:
         axes.axvline(step + 0.5, color="0.2", linestyle="--", linewidth=0.8)
 
 
 def _title(states: RecordedStates) -> str:
     epochs = states.epochs
-    which = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} to {epochs[-1]}"
-    return f"agent {states.subject.agent} ({states.subject.model}), {which}"
+    span = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} to {epochs[-1]}"
+    return f"agent {states.subject.agent} ({states.subject.model}), {span}"
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reading finished runs: ``compare``, ``evaluate`` and ``inspect``.
+"""Reports on finished runs: the commands ``compare``, ``evaluate`` and ``inspect``.
 
 May import everything but ``cli``.
 """

@@ -1,175 +1,172 @@
-"""Which runs belong together, and which must not be compared: by their configs."""
+"""Comparison of runs over seeds: groups, scores of each run, and estimates for each group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+import numpy as np
 
-from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
-from sorrel_recurrent_ppo.registry import available_models
+from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.reports.run_groups import RunGroup, find_differences, group_runs
+from sorrel_recurrent_ppo.reports.run_scores import (
+    SCORE_NAMES,
+    RunCurve,
+    RunScores,
+    lowest_final,
+    read_curve,
+    score_run,
+)
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
+from sorrel_recurrent_ppo.support.statistics import Estimate, interquartile_mean
 
-__all__ = ["Difference", "RunGroup", "find_differences", "group_runs"]
+__all__ = ["Comparison", "GroupResult", "compare_runs"]
 
-MODEL = "model"
-# How long an experiment runs and what it leaves behind is no part of its environment.
-_BOOKKEEPING = ("experiment.epochs", "experiment.record_period", "experiment.animate")
-# Of Sorrel's own models, in places that belong to its environments.
-_LEARNING = ("model.type", "model.model_type", "model.parameters", "model.epsilon_decay")
-_ABSENT = "(not set)"
-
-type FlatConfig = Mapping[str, Any]
-
-
-@dataclass
-class RunGroup:
-    """Runs that are alike but for their seeds.
-
-    Attributes:
-        label: The values that the group shares, such as ``"lstm_ppo"``.
-        runs: Its runs.
-    """
-
-    label: str
-    runs: list[SavedRun] = field(default_factory=list)
+_MAX_LISTED = 5
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A config key in which two runs differ that should not.
+class GroupResult:
+    """The results of the runs of one group.
 
     Attributes:
-        key: The key.
-        values: Its value in each of the two.
-        runs: The two.
+        label: The group's label.
+        curves: The curve of each run.
+        scores: The scores of each run.
+        estimates: The estimate of each field of `RunScores`, by name, over the runs. A score that
+            a run does not have is missing.
     """
 
-    key: str
-    values: tuple[Any, Any]
-    runs: tuple[SavedRun, SavedRun]
+    label: str
+    curves: list[RunCurve]
+    scores: list[RunScores]
+    estimates: dict[str, Estimate]
 
-    def __str__(self) -> str:
-        (one, other), (first, second) = self.values, self.runs
-        return f"{self.key} is {one} in {first.directory} and {other} in {second.directory}"
+    @property
+    def n_seeds(self) -> int:
+        """The number of runs."""
+        return len(self.curves)
 
 
-def group_runs(runs: Iterable[SavedRun], keys: Sequence[str]) -> list[RunGroup]:
-    """Put runs together that share the values of the keys, in the order of the labels.
+@dataclass(frozen=True)
+class Comparison:
+    """The result of a comparison.
+
+    Attributes:
+        by: The keys that runs are grouped by, separated by commas.
+        metric: The compared column of ``metrics.csv``.
+        groups: The result of each group.
+        n_epochs: The number of compared epochs, that of the shortest run.
+        threshold: The level for ``epochs_to_threshold``.
+        notes: Remarks for the user, one sentence each.
+    """
+
+    by: str
+    metric: str
+    groups: list[GroupResult]
+    n_epochs: int
+    threshold: float
+    notes: list[str]
+
+
+def compare_runs(
+    runs: Sequence[SavedRun],
+    *,
+    by: str = "model",
+    metric: str = "reward",
+    threshold: float | None = None,
+    force: bool = False,
+) -> Comparison:
+    """Group runs and estimate each group's scores over its seeds.
 
     Args:
-        runs: The runs.
-        keys: ``"model"`` for the models' names, or config keys with dots.
+        runs: The runs. Unreadable ones are left out, with a note.
+        by: ``"model"`` or config keys to group by, separated by commas.
+        metric: The column of ``metrics.csv`` to compare.
+        threshold: The level for ``epochs_to_threshold``; ``None`` for the lowest mean final value
+            of a group.
+        force: Whether to compare runs despite differing configs or repeated seeds.
 
     Raises:
-        ConfigError: No run has such a key; the nearest is named.
+        ConfigError: No run can be read, a key does not exist, or runs are not comparable.
     """
-    runs = list(runs)
-    for key in keys:
-        if key != MODEL and all(OmegaConf.select(run.config, key) is None for run in runs):
-            known = list(_flatten(runs[0].config))
-            raise ConfigError(unknown_name("no run has the config key", key, known))
-    groups: dict[tuple[Any, ...], RunGroup] = {}
+    keys = [key.strip() for key in by.split(",") if key.strip()]
+    if not keys:
+        raise ConfigError("by=... needs at least one key, such as by=model")
+    curves, notes = _read_curves(runs, metric)
+    groups = group_runs([curve.run for curve in curves], keys)
+    notes += _check_comparable(groups, keys, force=force)
+    by_directory = {curve.run.directory: curve for curve in curves}
+    grouped = [[by_directory[run.directory] for run in group.runs] for group in groups]
+    n_epochs, length_notes = _common_length(curves)
+    notes += length_notes
+    if threshold is None:
+        threshold = lowest_final(grouped, n_epochs)
+    results = [
+        _group_result(group.label, own, n_epochs, threshold)
+        for group, own in zip(groups, grouped, strict=True)
+    ]
+    return Comparison(by, metric, results, n_epochs, threshold, notes)
+
+
+def _read_curves(runs: Sequence[SavedRun], metric: str) -> tuple[list[RunCurve], list[str]]:
+    curves: list[RunCurve] = []
+    reasons: list[str] = []
     for run in runs:
-        values = tuple(_label_part(run, key) for key in keys)
-        groups.setdefault(values, RunGroup(", ".join(map(str, values)))).runs.append(run)
-    return [groups[values] for values in sorted(groups, key=lambda v: [_sortable(x) for x in v])]
+        try:
+            run.model_names  # noqa: B018 - raises if the run has no usable config
+            curves.append(read_curve(run, metric))
+        except ConfigError as error:
+            reasons.append(str(error))
+    if not curves:
+        raise ConfigError("no run can be compared: " + "; ".join(reasons))
+    return curves, [f"Left out: {reason}." for reason in reasons]
 
 
-def find_differences(groups: Sequence[RunGroup], keys: Sequence[str]) -> list[Difference]:
-    """Return where runs differ that are to differ in the seed and the grouping keys alone.
-
-    The environment must be the same in all runs. So must the models, but where they are what is
-    grouped by: there within each group.
-
-    Args:
-        groups: What `group_runs` returns.
-        keys: What it grouped by.
-    """
-    runs = [run for group in groups for run in group.runs]
-    differences = _differences(runs, keys, of_models=False)
-    for alike in [group.runs for group in groups] if MODEL in keys else [runs]:
-        of_models = _differences(alike, keys, of_models=True)
-        choices = [difference for difference in of_models if difference.key == "model.type"]
-        # Another model has another section: that goes without saying.
-        differences += choices or of_models
-    return differences
+def _check_comparable(groups: Sequence[RunGroup], keys: Sequence[str], *, force: bool) -> list[str]:
+    """Raise ConfigError if runs are not comparable; with ``force``, return a note instead."""
+    problems = [str(difference) for difference in find_differences(groups, keys)]
+    problems = problems or _repeated_seeds(groups)  # different runs may share a seed
+    if len(problems) > _MAX_LISTED:
+        problems[_MAX_LISTED:] = [f"and {len(problems) - _MAX_LISTED} more"]
+    if problems and not force:
+        advice = "group by a key with by=..., or compare them anyway with force=true"
+        raise ConfigError(f"the runs are not comparable: {'; '.join(problems)} ({advice})")
+    return [f"Compared despite differences: {'; '.join(problems)}."] if problems else []
 
 
-def _differences(
-    runs: Sequence[SavedRun], keys: Sequence[str], *, of_models: bool
-) -> list[Difference]:
-    """Compare each run with the first; one difference for each key."""
-    found: dict[str, Difference] = {}
-    own = [_relevant(run, keys, of_models=of_models) for run in runs]
-    for run, settings in zip(runs[1:], own[1:], strict=True):
-        for key in sorted(own[0].keys() | settings.keys()):
-            values = (own[0].get(key, _ABSENT), settings.get(key, _ABSENT))
-            if values[0] != values[1]:
-                found.setdefault(key, Difference(key, values, (runs[0], run)))
-    return list(found.values())
+def _repeated_seeds(groups: Sequence[RunGroup]) -> list[str]:
+    repeated: list[str] = []
+    for group in groups:
+        by_seed: dict[object, SavedRun] = {}
+        for run in group.runs:
+            seed = run.config.get("seed")
+            if seed is not None and seed in by_seed:
+                directories = f"{by_seed[seed].directory} and in {run.directory}"
+                repeated.append(f"seed {seed} of {group.label} is in {directories}")
+            by_seed[seed] = run
+    return repeated
 
 
-def _relevant(run: SavedRun, keys: Sequence[str], *, of_models: bool) -> FlatConfig:
-    """Return the settings that matter for the environment, or for the models."""
-    names, known = set(run.model_names), set(available_models())
-    return {
-        key: value
-        for key, value in _flatten(run.config).items()
-        if not any(_is_at_or_below(key, grouped) for grouped in keys if grouped != MODEL)
-        and not any(_is_at_or_below(key, ignored) for ignored in (*_of_the_run(), *_BOOKKEEPING))
-        and (_is_of_model(key, names) if of_models else not _is_of_model(key, names | known))
-        and not _chooses_the_model_of_a_kind(key)
+def _common_length(curves: Sequence[RunCurve]) -> tuple[int, list[str]]:
+    shortest, longest = (choose(curves, key=lambda curve: curve.n_epochs) for choose in (min, max))
+    if shortest.n_epochs == longest.n_epochs:
+        return shortest.n_epochs, []
+    note = (
+        f"Compared over the first {shortest.n_epochs} epochs, the length of the shortest run, "
+        f"{shortest.run.directory}; the longest has {longest.n_epochs}."
+    )
+    return shortest.n_epochs, [note]
+
+
+def _group_result(
+    label: str, curves: list[RunCurve], n_epochs: int, threshold: float
+) -> GroupResult:
+    scores = [score_run(curve, n_epochs, threshold) for curve in curves]
+    columns = np.array([astuple(score) for score in scores], dtype=float).T
+    estimates = {
+        name: interquartile_mean(column)
+        for name, column in zip(SCORE_NAMES, columns, strict=True)
+        if np.isfinite(column).all()  # old runs have no speed
     }
-
-
-@cache
-def _of_the_run() -> tuple[str, ...]:
-    """Return the keys of the program itself (seed, threads, ...): those that config.yaml sets."""
-    config = OmegaConf.load(config_dir() / "config.yaml")
-    assert isinstance(config, DictConfig)
-    return tuple(str(key) for key in config)
-
-
-def _is_of_model(key: str, names: Iterable[str]) -> bool:
-    sections = (f"model.{name}" for name in names)
-    return any(_is_at_or_below(key, section) for section in (*_LEARNING, *sections))
-
-
-def _chooses_the_model_of_a_kind(key: str) -> bool:
-    return key.startswith("agent.") and key.endswith(".model")
-
-
-def _is_at_or_below(key: str, section: str) -> bool:
-    return f"{key}.".startswith(f"{section}.")
-
-
-def _flatten(config: DictConfig, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, DictConfig):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            is_list = isinstance(value, ListConfig)
-            flat[f"{prefix}{name}"] = OmegaConf.to_container(value) if is_list else value
-    return flat
-
-
-def _label_part(run: SavedRun, key: str) -> Any:
-    if key == MODEL:
-        return " + ".join(dict.fromkeys(run.model_names))
-    value = OmegaConf.select(run.config, key)
-    if isinstance(value, DictConfig | ListConfig):
-        return str(OmegaConf.to_container(value))
-    return _ABSENT if value is None else value
-
-
-def _sortable(value: Any) -> tuple[bool, float, str]:
-    """Order numbers by size, before everything else."""
-    if isinstance(value, int | float):
-        return (False, float(value), "")
-    return (True, 0.0, str(value))
+    return GroupResult(label, curves, scores, estimates)

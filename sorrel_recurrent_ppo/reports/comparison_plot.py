@@ -1,9 +1,7 @@
-"""The picture of a comparison."""
+"""The plot of a comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,50 +10,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sorrel_recurrent_ppo.experiments.logging.plotting import smooth, smoothing_window
+from sorrel_recurrent_ppo.reports.comparison import Comparison, GroupResult
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
-from sorrel_recurrent_ppo.support.statistics import Estimate, interquartile_mean
+from sorrel_recurrent_ppo.support.curves import smooth, smoothing_window
+from sorrel_recurrent_ppo.support.statistics import interquartile_mean
 
-__all__ = ["PlottedGroup", "plot_comparison"]
+__all__ = ["plot_comparison"]
 
-MAX_POINTS = 400  # along a curve: more cannot be told apart, and each costs a bootstrap
-
-
-@dataclass(frozen=True)
-class PlottedGroup:
-    """What is drawn of a group.
-
-    Attributes:
-        label: Its name in the legend.
-        curves: Values of its runs; shape ``(n_seeds, n_epochs)``.
-        finals: Final value of each run; shape ``(n_seeds,)``.
-        final: Their estimate.
-    """
-
-    label: str
-    curves: np.ndarray
-    finals: np.ndarray
-    final: Estimate
+MAX_POINTS = 400  # per curve: more are indistinguishable, and each costs a bootstrap
 
 
-def plot_comparison(path: Path, groups: Sequence[PlottedGroup], *, metric: str, title: str) -> None:
-    """Draw each group's curve with its interval, and beside them the final values of all runs.
+def plot_comparison(comparison: Comparison, path: Path, *, title: str) -> None:
+    """Plot each group's curve with its interval, and beside them the final values of all runs.
 
     Args:
-        path: The picture's file.
-        groups: The groups, from top to bottom.
-        metric: What the values are, for the axes.
-        title: What stands above the picture.
+        comparison: The comparison.
+        path: The PNG file.
+        title: The first part of the title, such as the environment's name.
     """
+    groups, n_epochs, metric = comparison.groups, comparison.n_epochs, comparison.metric
     figure = Figure(figsize=(10, 4.8), layout="constrained")
     curve_axes, final_axes = figure.subplots(1, 2, width_ratios=[3, 2])
     colors = colormaps["tab10" if len(groups) <= 10 else "viridis"]
     spread = np.linspace(0, 0.9, len(groups))
-    for place, group in enumerate(groups):
-        color = colors(place) if len(groups) <= 10 else colors(spread[place])
-        _draw_curve(curve_axes, group, color)
-        _draw_final(final_axes, group, place, color)
-    n_epochs = groups[0].curves.shape[1]
+    for row, group in enumerate(groups):
+        color = colors(row) if len(groups) <= 10 else colors(spread[row])
+        _draw_curve(curve_axes, group, n_epochs, color)
+        _draw_final(final_axes, group, row, color)
     window = smoothing_window(n_epochs)
     curve_axes.set_xlabel("epoch")
     curve_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -72,20 +53,21 @@ def plot_comparison(path: Path, groups: Sequence[PlottedGroup], *, metric: str, 
         figure.savefig(partial, dpi=120, format="png")
 
 
-def _draw_curve(axes: Axes, group: PlottedGroup, color: object) -> None:
-    n_seeds, n_epochs = group.curves.shape
+def _draw_curve(axes: Axes, group: GroupResult, n_epochs: int, color: object) -> None:
     window = smoothing_window(n_epochs)
     epochs = np.unique(np.linspace(0, n_epochs - 1, min(n_epochs, MAX_POINTS)).astype(int))
-    smoothed = np.array([smooth(values, window) for values in group.curves])[:, epochs]
-    estimate = interquartile_mean(smoothed)
-    label = f"{group.label} ({n_seeds} seed{'' if n_seeds == 1 else 's'})"
+    curves = [smooth(curve.values[:n_epochs], window) for curve in group.curves]
+    estimate = interquartile_mean(np.array(curves)[:, epochs])
+    label = f"{group.label} ({group.n_seeds} seed{'' if group.n_seeds == 1 else 's'})"
     marker = "o" if n_epochs == 1 else None
     axes.plot(epochs, estimate.value, color=color, linewidth=2, label=label, marker=marker)
     axes.fill_between(epochs, estimate.low, estimate.high, color=color, alpha=0.2, linewidth=0)
 
 
-def _draw_final(axes: Axes, group: PlottedGroup, place: int, color: object) -> None:
-    at = np.full(len(group.finals), place + 0.16)
-    axes.plot(group.finals, at, "o", color=color, alpha=0.4, markersize=5, markeredgewidth=0)
-    axes.hlines(place, group.final.low, group.final.high, color=color, linewidth=7, alpha=0.35)
-    axes.plot([group.final.value], [place], "D", color=color, markersize=7)
+def _draw_final(axes: Axes, group: GroupResult, row: int, color: object) -> None:
+    finals = [score.final for score in group.scores]
+    estimate = group.estimates["final"]
+    heights = np.full(len(finals), row + 0.16)
+    axes.plot(finals, heights, "o", color=color, alpha=0.4, markersize=5, markeredgewidth=0)
+    axes.hlines(row, estimate.low, estimate.high, color=color, linewidth=7, alpha=0.35)
+    axes.plot([estimate.value], [row], "D", color=color, markersize=7)

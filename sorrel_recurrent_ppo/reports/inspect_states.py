@@ -1,4 +1,4 @@
-"""``sorrel-recurrent-ppo inspect``: pictures of what an agent of a run keeps in mind."""
+"""The command ``sorrel-recurrent-ppo inspect``: plot the recorded hidden states of an agent."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ARRAYS = {"hidden": "hidden_states", "cell": "cell_states"}
 HELP = CommandHelp(
     "inspect",
     "RUN_DIR",
-    "Draws an agent's hidden states into RUN_DIR/inspect: over time, by their two main\n"
-    "components, and as a GIF beside what the agent sees. The run must have been recorded,\n"
+    "Plot an agent's hidden states: over time, by their principal components, and as a GIF beside\n"
+    "its observations. The files are written to RUN_DIR/inspect. The run must have been recorded\n"
     "with record_states=true.",
     examples=[
         "sorrel-recurrent-ppo inspect runs/treasurehunt/lstm_ppo/2026-01-31_12-00-00",
@@ -37,22 +37,23 @@ HELP = CommandHelp(
 
 @dataclass
 class _Settings:
-    agent: str = setting("0", "its lasting name")
+    agent: str = setting("0", "name of the agent")
     epoch: str | None = setting(None, "a recorded epoch, or all; null: the latest")
     colour: str = setting(
-        "reward", "of the components: reward, action, value, log_prob, turn, epoch or done"
+        "reward",
+        "colour of the components: reward, action, value, log_prob, turn, epoch or done",
     )
-    state: str = setting("hidden", "hidden, or cell: an LSTM's")
+    state: str = setting("hidden", "hidden, or cell for the cell state of an LSTM")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command.
 
     Args:
-        arguments: What follows its name.
+        arguments: The arguments after the command's name.
 
     Raises:
-        ConfigError: There is no such run, agent, epoch, colour or state, or nothing was recorded.
+        ConfigError: The run, agent, epoch, colour or state does not exist or was not recorded.
     """
     if wants_help(arguments):
         print(HELP.text(_Settings))
@@ -77,22 +78,22 @@ def inspect_run(
     colour: str = "reward",
     state: str = "hidden",
 ) -> list[Path]:
-    """Draw an agent's recorded states.
+    """Plot an agent's recorded states.
 
     Args:
         directory: The run's directory.
-        agent: The agent's lasting name.
-        epoch: A recorded epoch's number, ``"all"``, or ``None`` for the latest.
-        colour: What the components are coloured by.
+        agent: The agent's name.
+        epoch: The number of a recorded epoch, ``"all"``, or ``None`` for the latest.
+        colour: The variable that components are coloured by.
         state: ``"hidden"`` or ``"cell"``.
 
     Returns:
-        The pictures that were written.
+        The paths of the plots.
 
     Raises:
-        ConfigError: There is no such run, agent, epoch, colour or state, or nothing was recorded.
+        ConfigError: The run, agent, epoch, colour or state does not exist or was not recorded.
     """
-    # Matplotlib takes its time, which --help does without.
+    # Matplotlib takes long to import: not for --help.
     from sorrel_recurrent_ppo.recording.agent_view import animate_agent_view
     from sorrel_recurrent_ppo.recording.recorded_states import load_states
     from sorrel_recurrent_ppo.recording.state_plots import (
@@ -106,7 +107,9 @@ def inspect_run(
     files = RunFiles(directory)
     states = load_states(_recorded_file(files, agent))
     if ARRAYS[state] not in states.steps:
-        raise ConfigError(f"state=cell: agent {agent} is a {states.subject.model}, without a cell")
+        raise ConfigError(
+            f"state=cell: the model of agent {agent}, {states.subject.model}, has no cell state"
+        )
     chosen = states if epoch == ALL_EPOCHS else states.of_epoch(_epoch(epoch, states.epochs))
     stem = f"agent{agent}_epoch{ALL_EPOCHS if epoch == ALL_EPOCHS else chosen.epochs[0]}"
     latest = states.of_epoch(chosen.epochs[-1])
@@ -120,30 +123,33 @@ def inspect_run(
 
 
 def _recorded_file(files: RunFiles, agent: str) -> Path:
-    """Return the file of an agent's states, or say why there is none."""
+    """Return the file of an agent's recorded states.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
     path = files.recorded_states(agent)
     if path.is_file():
         return path
     models = _models_of_agents(files)
     recorded = sorted(each.stem for each in files.recorded.glob("*.npz"))
     if agent in models and not _has_states(models[agent]):
-        raise ConfigError(f"agent {agent} is of model {models[agent]}, which has no hidden state")
+        raise ConfigError(f"the model of agent {agent}, {models[agent]}, has no hidden state")
     if not recorded:
         raise ConfigError(
-            f"{files.directory} holds no recorded states; record them with record_states=true "
-            "when you run it"
+            f"{files.directory} has no recorded states; run the training with record_states=true"
         )
     if agent in models:
         raise ConfigError(
-            f"nothing was recorded of agent {agent}: it was not there in an epoch at the record "
-            f"period. Recorded: {', '.join(recorded)}"
+            f"agent {agent} has no recorded states: it was not present in a recorded epoch. "
+            f"Recorded agents: {', '.join(recorded)}"
         )
     raise ConfigError(unknown_name("there is no recorded agent", agent, recorded))
 
 
 def _has_states(model_name: str) -> bool:
-    """Say whether a model has a recurrent state, as far as it is known here."""
-    # Imports PyTorch, which what goes well does without.
+    """Return whether a model has a recurrent state; True for unknown models."""
+    # Imports PyTorch, which is only needed for an error message.
     from sorrel_recurrent_ppo.registry import available_models, is_ppo_model, load_model_class
 
     return model_name not in available_models() or is_ppo_model(load_model_class(model_name))
@@ -156,10 +162,10 @@ def _models_of_agents(files: RunFiles) -> dict[str, str]:
     return dict(zip(columns["agent"].tolist(), columns["model"].tolist(), strict=True))
 
 
-def _epoch(asked: str | None, recorded: Sequence[int]) -> int:
-    if asked is None:
+def _epoch(given: str | None, recorded: Sequence[int]) -> int:
+    if given is None:
         return recorded[-1]
-    if not asked.isdecimal() or int(asked) not in recorded:
+    if not given.isdecimal() or int(given) not in recorded:
         listed = ", ".join(map(str, recorded))
-        raise ConfigError(f"epoch {asked} was not recorded. Recorded: {listed}, or epoch=all")
-    return int(asked)
+        raise ConfigError(f"epoch {given} was not recorded. Valid: {listed}, all")
+    return int(given)

@@ -1,19 +1,17 @@
-"""What a run comes to in a comparison: a few figures and its curve, over a number of epochs."""
+"""Scores of a run in a comparison, computed from its values per epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
-from sorrel_recurrent_ppo.experiments.logging.plotting import smooth, smoothing_window
-from sorrel_recurrent_ppo.experiments.run_summary import last_tenth_mean
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun, read_metrics
+from sorrel_recurrent_ppo.support.curves import last_tenth_mean, smooth, smoothing_window
 
-__all__ = ["RunCurve", "RunScores", "lowest_final", "read_curve", "score_run"]
+__all__ = ["SCORE_NAMES", "RunCurve", "RunScores", "lowest_final", "read_curve", "score_run"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,8 @@ class RunCurve:
     Attributes:
         run: The run.
         values: The compared metric; shape ``(n_epochs,)``.
-        steps: Agent steps since the start; ``None`` where the run did not write them.
-        seconds: Wall time of each epoch; ``None`` likewise.
+        steps: Agent steps since the start of the run; ``None`` if the run did not log them.
+        seconds: Wall time of each epoch; ``None`` if the run did not log it.
     """
 
     run: SavedRun
@@ -34,21 +32,21 @@ class RunCurve:
 
     @property
     def n_epochs(self) -> int:
-        """Epochs that it has."""
+        """The number of epochs."""
         return len(self.values)
 
 
 @dataclass(frozen=True)
 class RunScores:
-    """The figures of a run.
+    """The scores of a run.
 
     Attributes:
         final: Mean value of the last tenth of the epochs.
-        area: Area under the curve, divided by the epochs: the mean value of all.
+        area: Area under the curve divided by the number of epochs, the mean value of all epochs.
         epochs_to_threshold: Epochs until the smoothed curve reached the threshold; the number of
-            all epochs where it did not.
-        reached: Whether it did.
-        steps_per_second: Agent steps per second; ``nan`` where the run did not write them.
+            epochs if it did not.
+        reached: Whether the smoothed curve reached the threshold.
+        steps_per_second: Agent steps per second; ``nan`` if the run did not log them.
     """
 
     final: float
@@ -58,35 +56,36 @@ class RunScores:
     steps_per_second: float
 
 
+SCORE_NAMES = tuple(field.name for field in fields(RunScores))
+
+
 def read_curve(run: SavedRun, metric: str) -> RunCurve:
-    """Read the metric of a run.
+    """Read a metric of a run.
 
     Raises:
-        ConfigError: ``metrics.csv`` is missing, empty or broken, or has no such metric.
+        ConfigError: ``metrics.csv`` is missing, empty or damaged, or has no such column.
     """
-    metrics = read_metrics(run)
+    metrics, path = read_metrics(run), run.files.metrics
     if metric not in metrics:
-        raise ConfigError(unknown_name(f"{run.files.metrics} has no column", metric, metrics))
-    if not np.isfinite(metrics[metric]).all():
-        raise _broken(run.files.metrics, metric, metrics)
-    return RunCurve(run, metrics[metric], metrics.get("steps"), metrics.get("seconds"))
-
-
-def _broken(path: Path, metric: str, metrics: Mapping[str, np.ndarray]) -> ConfigError:
-    epoch = int(np.flatnonzero(~np.isfinite(metrics[metric]))[0])
-    return ConfigError(f"{path} is broken: no finite '{metric}' in epoch {epoch}")
+        raise ConfigError(unknown_name(f"{path} has no column", metric, metrics))
+    values = metrics[metric]
+    not_finite = np.flatnonzero(~np.isfinite(values))
+    if not_finite.size:
+        raise ConfigError(f"{path} is damaged: no finite '{metric}' in epoch {not_finite[0]}")
+    return RunCurve(run, values, metrics.get("steps"), metrics.get("seconds"))
 
 
 def score_run(curve: RunCurve, n_epochs: int, threshold: float) -> RunScores:
-    """Return a run's figures over its first epochs.
+    """Return the scores of a run over its first epochs.
 
     Args:
-        curve: Its values.
-        n_epochs: How many epochs are looked at.
-        threshold: For ``epochs_to_threshold``; the curve is smoothed over a twentieth of them.
+        curve: The run's values.
+        n_epochs: The number of epochs to consider.
+        threshold: The level for ``epochs_to_threshold``; the curve is smoothed over a twentieth of
+            the epochs.
     """
     values = curve.values[:n_epochs]
-    # The first window ends where it is full: one lucky epoch at the start is no level reached.
+    # Only full windows count: one lucky epoch at the start does not reach the threshold.
     window = smoothing_window(n_epochs)
     above = np.flatnonzero(smooth(values, window)[window - 1 :] >= threshold)
     return RunScores(
@@ -94,19 +93,19 @@ def score_run(curve: RunCurve, n_epochs: int, threshold: float) -> RunScores:
         area=float(values.mean()),
         epochs_to_threshold=float(above[0] + window) if above.size else float(n_epochs),
         reached=bool(above.size),
-        steps_per_second=_speed(curve, n_epochs),
+        steps_per_second=_steps_per_second(curve, n_epochs),
     )
 
 
 def lowest_final(groups: Sequence[Sequence[RunCurve]], n_epochs: int) -> float:
-    """Return the lowest of the groups' mean final values: a level that every group reaches."""
+    """Return the lowest of the groups' mean final values."""
     return min(
         float(np.mean([last_tenth_mean(curve.values[:n_epochs]) for curve in group]))
         for group in groups
     )
 
 
-def _speed(curve: RunCurve, n_epochs: int) -> float:
+def _steps_per_second(curve: RunCurve, n_epochs: int) -> float:
     if curve.steps is None or curve.seconds is None:
         return float("nan")
     seconds = float(curve.seconds[:n_epochs].sum())

@@ -1,4 +1,4 @@
-"""The agents that runs have saved: who plays in which place, and their models."""
+"""Saved agents of runs: choosing them, and loading them into an environment."""
 
 from __future__ import annotations
 
@@ -18,71 +18,70 @@ from sorrel_recurrent_ppo.policy.observations import picture_shape
 from sorrel_recurrent_ppo.population.members import Population, agent_label
 from sorrel_recurrent_ppo.population.model_choice import model_section
 from sorrel_recurrent_ppo.registry import is_ppo_model, load_model_class, packaged_defaults
-from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, build_newcomer
-from sorrel_recurrent_ppo.reports.saved_runs import LastAgent, SavedRun
+from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, NewcomerPlace, build_newcomer
+from sorrel_recurrent_ppo.reports.saved_runs import AgentSummary, SavedRun
 
-__all__ = ["SavedAgent", "choose_agents", "seat_agent"]
+__all__ = ["SavedAgent", "choose_agents", "load_saved_agent"]
 
 
 @dataclass(frozen=True)
 class SavedAgent:
-    """An agent that a run has saved.
+    """A saved agent of a run.
 
     Attributes:
         run: The run.
-        agent: The agent, as the run left it.
+        agent: The agent.
     """
 
     run: SavedRun
-    agent: LastAgent
+    agent: AgentSummary
 
     @property
     def checkpoint(self) -> Path:
-        """Its file."""
+        """The path of its checkpoint."""
         return self.run.files.checkpoint(self.agent.name)
 
     def __str__(self) -> str:
         return f"{self.run.directory}:{self.agent.name}"
 
 
-def choose_agents(run: SavedRun, given: Mapping[str, str]) -> list[SavedAgent]:
-    """Return who plays in each place: the run's latest agents there, or who is given.
+def choose_agents(run: SavedRun, substitutes: Mapping[str, str]) -> list[SavedAgent]:
+    """Return the agent for each index: the run's latest one, or its substitute.
 
     Args:
-        run: The run whose environment is played.
-        given: By place, ``RUN_DIR:NAME`` of another run's agent; ``:NAME`` is one of this run's.
+        run: The run whose environment is used.
+        substitutes: By index, ``RUN_DIR:NAME`` for an agent of another run or ``:NAME`` for one
+            of the same run.
 
     Raises:
-        ConfigError: There is no such place, run or agent.
+        ConfigError: An index, run or agent does not exist.
     """
     latest = {agent.index: SavedAgent(run, agent) for agent in run.agents}  # newcomers come later
-    places = [str(place) for place in sorted(latest)]
-    if not places:
+    indices = [str(index) for index in sorted(latest)]
+    if not indices:
         raise ConfigError(f"{run.directory} has no saved agents")
-    for place, text in given.items():
-        if place not in places:
-            raise ConfigError(
-                f"agents.{place}: there is no such place; those of {run.directory} are "
-                f"{', '.join(places)}"
-            )
-        latest[int(place)] = _find_agent(run, f"agents.{place}={text}", text)
-    return [latest[place] for place in sorted(latest)]
+    for index, text in substitutes.items():
+        if index not in indices:
+            what = f"agents.{index}: {run.directory} has no agent with index"
+            raise ConfigError(unknown_name(what, index, indices))
+        latest[int(index)] = _find_agent(run, f"agents.{index}={text}", text)
+    return [latest[index] for index in sorted(latest)]
 
 
-def _find_agent(own_run: SavedRun, label: str, text: str) -> SavedAgent:
+def _find_agent(own_run: SavedRun, argument: str, text: str) -> SavedAgent:
     directory, colon, name = text.rpartition(":")
     if not colon or not name:
-        raise ConfigError(f"{label} must be RUN_DIR:NAME, with the agent's lasting name")
+        raise ConfigError(f"{argument}: expected RUN_DIR:NAME, or :NAME for an agent of this run")
     run = SavedRun(Path(directory)) if directory else own_run
     if not run.directory.is_dir():
-        raise ConfigError(f"{label}: {directory} is not a directory")
+        raise ConfigError(f"{argument}: {directory} is not a directory")
     agents = {agent.name: agent for agent in run.agents}
     if name not in agents:
-        raise ConfigError(unknown_name(f"{label}: {run.directory} has no agent", name, agents))
+        raise ConfigError(unknown_name(f"{argument}: {run.directory} has no agent", name, agents))
     return SavedAgent(run, agents[name])
 
 
-def seat_agent(
+def load_saved_agent(
     env: Environment,
     population: Population,
     index: int,
@@ -91,34 +90,38 @@ def seat_agent(
     seed: int,
     device: str | None,
 ) -> float:
-    """Give a place of an environment to a saved agent, with the settings it was trained with.
+    """Replace the model of an agent by a saved one, built with the settings of its training.
 
     Args:
         env: The environment.
-        population: Its population.
-        index: The place.
-        saved: Who is to play there.
-        seed: Of its random choices.
-        device: Where it computes; ``None`` for where it was trained.
+        population: The environment's population.
+        index: The index of the agent.
+        saved: The saved agent.
+        seed: The seed of the model's random choices.
+        device: The device of the model; ``None`` for the one it was trained on.
 
     Returns:
-        The epsilon with which it last explored; 0.0 for models that explore otherwise.
+        The epsilon of the model's last epoch; 0.0 for models without epsilon-greedy exploration.
 
     Raises:
-        CheckpointError: The file is missing, damaged, or does not fit the place.
-        ConfigError: Its model cannot be built here.
+        CheckpointError: The checkpoint is missing, damaged, or does not fit the environment.
+        ConfigError: The model cannot be built.
     """
     path, name = saved.checkpoint, saved.agent.model_name
-    place = agent_label(index, env.agents[index])
     if not path.is_file():
-        raise CheckpointError(f"{saved} cannot play as {place}: {path} does not exist")
-    ours = is_ppo_model(load_model_class(name))
-    parameters = _settings_in(env, index, saved) if ours else _settings_of(saved)
+        raise _load_error(saved, env, index, f"{path} does not exist")
+    is_ppo = is_ppo_model(load_model_class(name))
+    parameters = _ppo_settings(env, index, saved) if is_ppo else _sorrel_parameters(saved)
     if device is not None:
         parameters["device"] = device
     newcomer = _build(env, index, saved, parameters, seed)
     population.replace_model(index, newcomer.model, model_name=name, seed=seed)
-    return 0.0 if ours else _final_epsilon(saved, parameters)
+    return 0.0 if is_ppo else _final_epsilon(saved, parameters)
+
+
+def _load_error(saved: SavedAgent, env: Environment, index: int, reason: str) -> CheckpointError:
+    agent = agent_label(index, env.agents[index])
+    return CheckpointError(f"{saved} cannot be loaded as {agent}: {reason}")
 
 
 def _build(
@@ -126,56 +129,53 @@ def _build(
 ) -> Newcomer:
     try:
         return build_newcomer(
-            env,
-            index,
-            former_name=saved.agent.model_name,
+            NewcomerPlace(env.agents[index], index, saved.run.config, saved.agent.model_name),
             model_name=saved.agent.model_name,
             parameters=parameters,
             checkpoint=str(saved.checkpoint),
             seed=seed,
         )
     except CheckpointError as error:
-        # PyTorch lists every weight that does not fit.
+        # PyTorch lists every weight that does not fit: report the first.
         lines = str(error).splitlines()
-        told = next((line.strip() for line in lines if "size mismatch" in line), lines[0])
-        raise CheckpointError(
-            f"{saved} cannot play as {agent_label(index, env.agents[index])}: {told}"
-        ) from error
+        reason = next((line.strip() for line in lines if "size mismatch" in line), lines[0])
+        raise _load_error(saved, env, index, reason) from error
 
 
-def _settings_in(env: Environment, index: int, saved: SavedAgent) -> dict[str, Any]:
-    """Read the settings of a recurrent PPO from its file, and see whether it fits the place."""
+def _ppo_settings(env: Environment, index: int, saved: SavedAgent) -> dict[str, Any]:
+    """Return the settings in a recurrent PPO's checkpoint, after checking that it fits the agent.
+
+    Raises:
+        CheckpointError: The checkpoint is damaged or does not fit.
+    """
     content = read_checkpoint(saved.checkpoint)
     identity, agent = content["identity"], env.agents[index]
-    picture = tuple(picture_shape(agent.observation_spec) or ())
     trained = (
         f"{math.prod(identity['input_size'])} values and {math.prod(identity['action_dims'])} "
         "actions"
     )
     input_size = agent.model.input_size
     n_values = math.prod(input_size) if isinstance(input_size, Sequence) else int(input_size)
-    here = f"{n_values} values and {agent.model.action_space} actions"
-    if trained != here:
-        raise CheckpointError(
-            f"{saved} cannot play as {agent_label(index, agent)}: it was trained on observations "
-            f"of {trained}, and here there are {here}"
-        )
-    if identity["picture"] and picture and tuple(identity["picture"]) != picture:
-        raise CheckpointError(
-            f"{saved} cannot play as {agent_label(index, agent)}: the picture that it sees is "
-            f"{tuple(identity['picture'])}, and here it is {picture}"
-        )
+    found = f"{n_values} values and {agent.model.action_space} actions"
+    if trained != found:
+        reason = f"expected observations of {trained} (from the checkpoint), found {found}"
+        raise _load_error(saved, env, index, reason)
+    trained_picture = tuple(identity["picture"] or ())
+    picture = tuple(picture_shape(agent.observation_spec) or ())
+    if trained_picture and picture and trained_picture != picture:
+        reason = f"expected a picture of {trained_picture} (from the checkpoint), found {picture}"
+        raise _load_error(saved, env, index, reason)
     return json.loads(content["settings"])
 
 
-def _settings_of(saved: SavedAgent) -> dict[str, Any]:
-    """Return the parameters of a model of Sorrel's, whose file holds weights alone."""
+def _sorrel_parameters(saved: SavedAgent) -> dict[str, Any]:
+    """Return the parameters of one of Sorrel's models, whose checkpoints hold only weights."""
     name = saved.agent.model_name
     return {**packaged_defaults(name), **model_section(saved.run.config, name)}
 
 
 def _final_epsilon(saved: SavedAgent, parameters: Mapping[str, Any]) -> float:
-    """Return the epsilon of an agent's last epoch, by the decay of Sorrel's runner."""
+    """Return the epsilon of an agent's last epoch, from the decay in Sorrel's runner."""
     decay = OmegaConf.select(saved.run.config, "model.epsilon_decay") or 0.0
     earlier_epochs = max(0, saved.agent.n_epochs - 1)
     return float(parameters.get("epsilon", 0.0)) * (1.0 - float(decay)) ** earlier_epochs

@@ -1,4 +1,4 @@
-"""Runs that are on the disk: finding them, and reading what they left."""
+"""Finding the directories of runs, and reading their files."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
 
-__all__ = ["LastAgent", "SavedRun", "find_runs", "read_metrics"]
+__all__ = ["AgentSummary", "SavedRun", "find_runs", "read_metrics"]
 
 _HYDRA_FOLDER = ".hydra"
 
 
 @dataclass(frozen=True)
-class LastAgent:
-    """An agent as a run left it.
+class AgentSummary:
+    """An agent of a run.
 
     Attributes:
-        name: Its lasting name.
-        index: Its place in the environment.
-        model_name: Its model's registry name.
-        n_epochs: Epochs that it played in.
+        name: The agent's name.
+        index: Its index in ``env.agents``.
+        model_name: The registry name of its model.
+        n_epochs: The number of epochs in which it was present.
     """
 
     name: str
@@ -39,7 +39,7 @@ class LastAgent:
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run's directory, read when asked for.
+    """A run's directory, whose files are read when first needed.
 
     Attributes:
         directory: The run's directory.
@@ -49,15 +49,15 @@ class SavedRun:
 
     @property
     def files(self) -> RunFiles:
-        """The paths of what it left."""
+        """The paths of its files."""
         return RunFiles(self.directory)
 
     @cached_property
     def config(self) -> DictConfig:
-        """The resolved config, or that which Hydra kept where the run itself kept none.
+        """The resolved config, or Hydra's copy if the run did not write one.
 
         Raises:
-            ConfigError: There is none, or it cannot be read.
+            ConfigError: There is no config, or it cannot be read.
         """
         for path in (self.files.config, self.directory / _HYDRA_FOLDER / "config.yaml"):
             if path.is_file():
@@ -66,49 +66,52 @@ class SavedRun:
 
     @cached_property
     def model_names(self) -> list[str]:
-        """The registry names in ``model.type``, one for all agents or one for each.
+        """The registry names in ``model.type``: one for all agents, or one per agent.
 
         Raises:
-            ConfigError: There is no config, or it names none.
+            ConfigError: There is no config, or it has no ``model.type``.
         """
         chosen = OmegaConf.select(self.config, "model.type")
         if chosen is None:
-            raise ConfigError(f"{self.directory}: its config has no model.type")
+            raise ConfigError(f"{self.directory}: the config has no key model.type")
         return [str(chosen)] if isinstance(chosen, str) else [str(name) for name in chosen]
 
     @cached_property
-    def agents(self) -> list[LastAgent]:
-        """Every agent of the run, those who were replaced too, in the order of their names.
+    def agents(self) -> list[AgentSummary]:
+        """All agents of the run, including replaced ones, sorted by name.
 
-        Without ``agents.csv``, as in an old run, they are those that have a checkpoint.
+        Old runs have no ``agents.csv``: their agents are those that have a checkpoint.
 
         Raises:
-            ConfigError: There is no config that names the models, or ``agents.csv`` is broken.
+            ConfigError: No config names the models, or ``agents.csv`` is damaged.
         """
         if not self.files.agents.is_file():
-            return self._agents_of_checkpoints()
+            return self._agents_with_checkpoints()
         columns = read_columns(self.files.agents)
         try:
             names, first, counts = np.unique(
                 columns["agent"], return_index=True, return_counts=True
             )
             found = [
-                LastAgent(str(name), int(columns["index"][i]), str(columns["model"][i]), int(n))
+                AgentSummary(str(name), int(columns["index"][i]), str(columns["model"][i]), int(n))
                 for name, i, n in zip(names, first, counts, strict=True)
             ]
         except (KeyError, ValueError, TypeError) as error:
-            raise ConfigError(f"{self.files.agents} is broken: {error!r}") from error
+            raise ConfigError(f"{self.files.agents} is damaged: {error!r}") from error
         return sorted(found, key=lambda agent: (int(agent.name), agent.name))
 
-    def _agents_of_checkpoints(self) -> list[LastAgent]:
+    def _agents_with_checkpoints(self) -> list[AgentSummary]:
         stems = (path.stem for path in self.files.checkpoints.glob("*.pt"))
-        numbers = sorted(int(stem) for stem in stems if stem.isdecimal())
+        indices = sorted(int(stem) for stem in stems if stem.isdecimal())
         names = self.model_names
-        if len(names) > 1 and len(names) <= max(numbers, default=0):
-            raise ConfigError(f"{self.directory}: model.type names fewer models than agents")
+        if len(names) > 1 and len(names) <= max(indices, default=0):
+            raise ConfigError(
+                f"{self.directory}: model.type names {len(names)} models, but there is a "
+                f"checkpoint of agent {max(indices)}"
+            )
         return [
-            LastAgent(str(n), n, names[n] if len(names) > 1 else names[0], self._n_epochs())
-            for n in numbers
+            AgentSummary(str(i), i, names[i] if len(names) > 1 else names[0], self._n_epochs())
+            for i in indices
         ]
 
     def _n_epochs(self) -> int:
@@ -116,21 +119,21 @@ class SavedRun:
 
 
 def find_runs(paths: Iterable[Path]) -> list[SavedRun]:
-    """Return the runs that the paths are, or that stand below them, each once.
+    """Return the runs at or below the paths, without duplicates.
 
     Args:
-        paths: Directories of runs, or directories such as a sweep's.
+        paths: Directories of runs, or directories that contain runs, such as that of a sweep.
 
     Raises:
-        ConfigError: A path does not exist, or no run is there.
+        ConfigError: A path is not a directory, or contains no run.
     """
     found: dict[Path, SavedRun] = {}
     for path in paths:
         if not path.is_dir():
-            raise ConfigError(f"{path} is not a directory; name that of a run or of a sweep")
+            raise ConfigError(f"{path} is not a directory; expected that of a run or sweep")
         below = list(_runs_below(path))
         if not below:
-            raise ConfigError(f"there is no run in {path}: no config.yaml, no metrics.csv")
+            raise ConfigError(f"there is no run in {path}: found no config.yaml or metrics.csv")
         for directory in below:
             found.setdefault(directory.resolve(), SavedRun(directory))
     return list(found.values())
@@ -140,7 +143,7 @@ def read_metrics(run: SavedRun) -> Mapping[str, np.ndarray]:
     """Read a run's ``metrics.csv`` as numbers.
 
     Raises:
-        ConfigError: It is missing, has no epochs, or is broken.
+        ConfigError: The file is missing, has no epochs, or is damaged.
     """
     path = run.files.metrics
     if not path.is_file():
@@ -148,24 +151,24 @@ def read_metrics(run: SavedRun) -> Mapping[str, np.ndarray]:
     try:
         metrics = {name: as_numbers(cells) for name, cells in read_columns(path).items()}
     except (ValueError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is broken: {error}") from error
+        raise ConfigError(f"{path} is damaged: {error}") from error
     if not {"epoch", "reward"} <= metrics.keys():
-        raise ConfigError(f"{path} is empty or broken: it has no columns 'epoch' and 'reward'")
+        raise ConfigError(f"{path} is empty or damaged: it has no columns 'epoch' and 'reward'")
     n_epochs = len(metrics["epoch"])
     if not n_epochs:
         raise ConfigError(f"{path} has no epochs")
     if not np.array_equal(metrics["epoch"], np.arange(n_epochs)):
-        raise ConfigError(f"{path} is broken: its epochs are not 0, 1, 2, ...")
+        raise ConfigError(f"{path} is damaged: its epochs are not 0, 1, 2, ...")
     return metrics
 
 
 def _read_config(path: Path) -> DictConfig:
     try:
         config = OmegaConf.load(path)
-    except Exception as error:  # of the YAML reader, of OmegaConf, of the disk
+    except Exception as error:  # from YAML, OmegaConf or the disk
         raise ConfigError(f"{path} cannot be read: {error}") from error
     if not isinstance(config, DictConfig):
-        raise ConfigError(f"{path} is not a run's config")
+        raise ConfigError(f"{path} is not the config of a run: expected a mapping")
     return config
 
 

@@ -1,5 +1,5 @@
-"""Helpers that know nothing of reinforcement learning.
+"""General helpers, independent of reinforcement learning.
 
-Atomic files, CSV tables, random streams, checks of single values, instance overrides, statistics
-over seeds, and the arguments of commands. May import ``errors``.
+Atomic file writes, CSV tables, random streams, checks of single values, instance overrides,
+statistics and command-line settings. May import ``errors``.
 """

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, whatever happens to the process or the disk."""
+"""Atomic file operations: after a crash or a full disk, a file has its old or its new content."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ __all__ = ["atomic_append", "atomic_write", "partial_path", "sync_file"]
 
 
 def partial_path(path: Path) -> Path:
-    """Return where a file is written before it is complete: partial its place, hidden."""
+    """Return the hidden file next to ``path`` that receives its content until it is complete."""
     return path.with_name(f".{path.name}.unfinished")
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Write a file partial its place, and put it there when it is complete.
+    """Write a file under a temporary name and rename it on success.
 
     Args:
-        path: The file; an older one stays as it is until the new one is complete.
+        path: The file; an existing one is kept until the new content is complete. Missing parent
+            directories are created.
 
     Yields:
-        The path to write to in the block. After an error in the block nothing is left of it.
+        The path to write to. It is removed if the block raises.
 
     Raises:
-        OSError: It could not be written; the error names ``path``.
+        OSError: The file could not be written; the error names ``path``.
     """
     partial = partial_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,40 +37,40 @@ def atomic_write(path: Path) -> Iterator[Path]:
         sync_file(partial)
         os.replace(partial, path)
     except OSError as error:
-        _name(error, path)
+        _set_filename(error, path)
         raise
     finally:
         partial.unlink(missing_ok=True)
 
 
 def atomic_append(file: FileIO, data: bytes) -> None:
-    """Append to a file all of the data or nothing.
+    """Append all of ``data`` to a file, or nothing.
 
     Args:
-        file: Opened by its path for appending, without a buffer.
-        data: What is to follow what the file has.
+        file: Opened by path for appending, unbuffered.
+        data: The bytes to append.
 
     Raises:
-        OSError: It could not be written; the file is as it was, and the error names it.
+        OSError: The data could not be written; the file is unchanged, and the error names it.
     """
     size = os.fstat(file.fileno()).st_size
     try:
         rest = memoryview(data)
-        while rest:  # a disk may take a part, and refuse the next
+        while rest:  # a nearly full disk may accept a part of a write
             rest = rest[file.write(rest) :]
     except OSError as error:
         file.truncate(size)
-        _name(error, Path(os.fsdecode(file.name)))
+        _set_filename(error, Path(os.fsdecode(file.name)))
         raise
 
 
-def _name(error: OSError, path: Path) -> None:
-    """Let an error name a file: those of writing, unlike those of opening, name none."""
+def _set_filename(error: OSError, path: Path) -> None:
+    """Set the file name of an error: errors of writing, unlike those of opening, have none."""
     error.filename, error.filename2 = str(path), None
 
 
 def sync_file(path: Path) -> None:
-    """Return when all that has been written to a file is on the disk."""
+    """Flush a file's content from the operating system's cache to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Checks of single values, with one wording for all of them."""
+"""Checks of single values, with one wording for all error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["check_choice", "check_flag", "check_integer", "check_integers", "che
 
 
 def check_integer(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return ``value`` as a plain int; ConfigError unless it is an integer from low to high."""
+    """Return ``value`` as an int; raise ConfigError unless it is an integer within bounds."""
     if isinstance(value, Integral) and not isinstance(value, bool):
         number = int(value)
         if low <= number and (high is None or number <= high):
@@ -30,25 +30,26 @@ def check_number(
     low: float = -math.inf,
     high: float = math.inf,
 ) -> float:
-    """Return ``value`` as a plain number; ConfigError unless it is finite and within bounds."""
+    """Return ``value`` as an int or float; raise ConfigError unless finite and within bounds."""
     if isinstance(value, Real) and not isinstance(value, bool):
         number = _as_float(value)
         if math.isfinite(number) and number > above and low <= number <= high:
             return value if isinstance(value, int) else number
     bounds = [f"above {above}"] * (above > -math.inf) + [f"at least {low}"] * (low > -math.inf)
     bounds += [f"at most {high}"] * (high < math.inf)
-    raise ConfigError(f"{name} must be a number {' and '.join(bounds)}, not {value!r}")
+    expected = " and ".join(bounds) or "that is finite"
+    raise ConfigError(f"{name} must be a number {expected}, not {value!r}")
 
 
 def _as_float(value: Real) -> float:
     try:
         return float(value)
-    except OverflowError:  # an integer of more than 300 digits
+    except OverflowError:  # an integer beyond the range of floats
         return math.inf
 
 
 def check_integers(name: str, value: Any, low: int) -> tuple[int, ...]:
-    """Return a list of integers as a tuple; ConfigError unless it is one, each at least ``low``."""
+    """Return ``value`` as a tuple; raise ConfigError unless a list of integers >= ``low``."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not value:
         raise ConfigError(f"{name} must be a list of integers, not {value!r}")
     return tuple(check_integer(f"{name} (each of them)", number, low) for number in value)
@@ -61,6 +62,6 @@ def check_flag(name: str, value: Any) -> None:
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
-    """Raise ConfigError, with the nearest choice, unless ``value`` is one of them."""
+    """Raise ConfigError, naming the closest choice, unless ``value`` is one of ``choices``."""
     if not isinstance(value, str) or value not in choices:
         raise ConfigError(unknown_name(f"{name} cannot be", value, choices))

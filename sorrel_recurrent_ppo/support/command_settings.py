@@ -1,4 +1,4 @@
-"""The arguments of the commands that read finished runs: paths, and settings as key=value."""
+"""Command-line arguments of the commands that read finished runs: paths and ``key=value``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _HELP = "help"
 
 @dataclass(frozen=True)
 class CommandHelp:
-    """What a command's ``--help`` says beside its settings.
+    """The parts of a command's ``--help`` that do not follow from its settings.
 
     Attributes:
         name: The command's name.
-        paths: What its paths are called, such as ``RUN_DIR...``; empty for none.
-        summary: What it does, in a few lines.
-        examples: Whole command lines.
+        paths: The placeholder of its paths, such as ``RUN_DIR...``; empty for none.
+        summary: A description in a few lines.
+        examples: Complete command lines.
     """
 
     name: str
@@ -53,8 +53,8 @@ def setting(default: Any, text: str) -> Any:
     """Declare a field of a command's settings.
 
     Args:
-        default: Its default; a dictionary for settings with keys of their own, ``name.key=value``.
-        text: What ``--help`` says of it.
+        default: The default; a dictionary for settings of the form ``name.key=value``.
+        text: The description in ``--help``.
     """
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={_HELP: text})
@@ -62,24 +62,24 @@ def setting(default: Any, text: str) -> Any:
 
 
 def wants_help(arguments: Sequence[str]) -> bool:
-    """Say whether the arguments ask for the command's help."""
+    """Return whether the arguments ask for the command's help."""
     return any(argument in ("-h", "--help") for argument in arguments)
 
 
 def parse_arguments[T](arguments: Sequence[str], schema: type[T]) -> tuple[list[Path], T]:
-    """Sort arguments into paths and settings.
+    """Separate arguments into paths and settings.
 
-    A setting is ``key=value``, as for ``run``; ``--key value`` and ``--key=value`` are the same.
+    A setting is ``key=value``, as for ``run``; ``--key value`` and ``--key=value`` are synonyms.
 
     Args:
-        arguments: What follows the command's name.
-        schema: A dataclass whose fields are declared by `setting`.
+        arguments: The arguments after the command's name.
+        schema: A dataclass whose fields are declared with `setting`.
 
     Returns:
-        The paths in their order, and the settings.
+        The paths in order, and the settings.
 
     Raises:
-        ConfigError: A setting is unknown, lacks its value, or has one of the wrong type.
+        ConfigError: A setting is unknown, has no value, or has a value of the wrong type.
     """
     names = [f.name for f in _fields(schema)]
     config = OmegaConf.structured(schema)
@@ -105,16 +105,18 @@ def parse_arguments[T](arguments: Sequence[str], schema: type[T]) -> tuple[list[
 
 
 def parse_run_and_settings[T](arguments: Sequence[str], schema: type[T]) -> tuple[Path, T]:
-    """Sort arguments into the directory of one run and settings, as :func:`parse_arguments`.
+    """Separate arguments into the directory of a run and settings, as :func:`parse_arguments`.
 
     Raises:
-        ConfigError: A setting is at fault, or it is not one directory.
+        ConfigError: A setting is invalid, or the paths are not exactly one directory.
     """
     paths, settings = parse_arguments(arguments, schema)
     if len(paths) != 1:
-        raise ConfigError(f"name the directory of one run, not {len(paths)} (--help says more)")
+        raise ConfigError(
+            f"expected the directory of one run, found {len(paths)} paths (see --help)"
+        )
     if not paths[0].is_dir():
-        raise ConfigError(f"{paths[0]} is not a directory; name that of a run")
+        raise ConfigError(f"{paths[0]} is not a directory; expected the directory of a run")
     return paths[0], settings
 
 

@@ -1,4 +1,4 @@
-"""CSV files that grow while a run goes on, by rows and now and then by columns."""
+"""CSV files that gain rows, and occasionally columns, during a run."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ __all__ = ["CsvTable", "as_numbers", "read_columns", "write_table"]
 class CsvTable:
     """A CSV file whose rows are on the disk as soon as they are appended.
 
-    A row may bring columns that the file does not have yet (a model's diagnostics start with its
-    first update): the file is then written anew beside itself and renamed, with empty cells in the
-    older rows, so that at every moment it is a whole CSV file.
+    A row may add columns (a model's diagnostics start with its first update). The file is then
+    rewritten atomically with empty cells in the older rows, so that it is a complete CSV file at
+    any time.
 
     Args:
-        path: The file. An older one is overwritten.
-        columns: The columns known from the start.
-        n_kept: So many rows of the older file are kept, to go on after them.
+        path: The file. An existing one is overwritten.
+        columns: The initial columns.
+        n_kept: The number of rows of an existing file to keep, for a resumed run.
 
     Raises:
-        CheckpointError: The older file has fewer rows than are to be kept.
+        CheckpointError: The existing file has fewer than ``n_kept`` rows.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], *, n_kept: int = 0) -> None:
         self.path = path
         kept = self._first_rows(n_kept) if n_kept else []
-        # Columns that came with later rows will come again.
+        # Columns that only discarded rows have filled are added again by the rows to come.
         filled = (name for row in kept for name, cell in row.items() if cell)
         self.columns = list(dict.fromkeys([*columns, *filled]))
         rows = [{name: row.get(name, "") for name in self.columns} for row in kept]
-        self._file = self._written_anew(self.columns, rows)
+        self._file = self._rewrite(self.columns, rows)
 
     def _first_rows(self, n_rows: int) -> list[dict[str, str]]:
         rows: list[dict[str, str]] = []
@@ -50,22 +50,23 @@ class CsvTable:
                 rows = list(itertools.islice(csv.DictReader(file), n_rows))
         if len(rows) < n_rows:
             raise CheckpointError(
-                f"{self.path} has {len(rows)} rows; the run's state was saved after {n_rows}"
+                f"{self.path}: expected at least {n_rows} rows (from the run's state), "
+                f"found {len(rows)}"
             )
         return rows
 
     def append(self, row: Mapping[str, object]) -> None:
-        """Append a row; columns that it does not name stay empty.
+        """Append a row; missing columns are left empty.
 
         Raises:
-            OSError: The row could not be written; the file is as it was.
+            OSError: The row could not be written; the file is unchanged.
         """
         new_columns = [name for name in row if name not in self.columns]
         if new_columns:
             with self.path.open(newline="") as file:
                 rows = list(csv.DictReader(file))
             columns = [*self.columns, *new_columns]
-            older, self._file = self._file, self._written_anew(columns, rows)
+            older, self._file = self._file, self._rewrite(columns, rows)
             older.close()
             self.columns = columns
         text = io.StringIO(newline="")
@@ -87,16 +88,14 @@ class CsvTable:
     ) -> None:
         self.close()
 
-    def _written_anew(
-        self, columns: Sequence[str], rows: Sequence[Mapping[str, object]]
-    ) -> io.FileIO:
-        """Write the whole file, and return it opened for what follows."""
+    def _rewrite(self, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> io.FileIO:
+        """Replace the file's content, and return it opened for appending."""
         write_table(self.path, columns, rows)
         return self.path.open("ab", buffering=0)
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file, whole or not at all; what a row does not name stays empty there."""
+    """Write a CSV file atomically; cells missing from a row are left empty."""
     with atomic_write(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
@@ -104,7 +103,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
 
 
 def read_columns(path: Path) -> dict[str, np.ndarray]:
-    """Read a CSV file as arrays of text, one per column of its header."""
+    """Read a CSV file as arrays of text, one per column."""
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
@@ -113,5 +112,5 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
 
 
 def as_numbers(cells: np.ndarray) -> np.ndarray:
-    """Return a column of text as floats, ``nan`` where a cell is empty."""
+    """Return a column of text as floats, with ``nan`` for empty cells."""
     return np.array([float(cell or "nan") for cell in cells])

@@ -1,4 +1,4 @@
-"""Overriding a method of one object.
+"""Overrides of methods of single objects.
 
 The package changes methods of single environments, agents and models, not of their classes: other
 objects of the class, and users' subclasses, must behave as without the package. An override is an
@@ -18,18 +18,18 @@ __all__ = ["overridden", "override", "remove_override"]
 
 
 def override(owner: object, name: str, function: Callable[..., Any], *args: Any) -> None:
-    """Make ``owner.name(...)`` call ``function(owner, *args, ...)`` from now on."""
+    """Make ``owner.name(...)`` call ``function(owner, *args, ...)``."""
     vars(owner)[name] = functools.partial(function, owner, *args)
 
 
 def remove_override(owner: object, name: str) -> None:
-    """Give an object its class's method back; without an override nothing happens."""
+    """Remove an override, if there is one, so that the class's method is found again."""
     vars(owner).pop(name, None)
 
 
 @contextmanager
 def overridden(owner: object, name: str, value: Any) -> Iterator[None]:
-    """Give an object an attribute of its own for the duration of the block."""
+    """Set an attribute of an object for the duration of the block."""
     attributes = vars(owner)
     before = attributes.get(name)
     had = name in attributes

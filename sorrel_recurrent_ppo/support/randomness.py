@@ -1,4 +1,4 @@
-"""Keeping the random streams of others untouched, and generators that are a model's own."""
+"""Seeds, generators, and the states of the global random streams."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ __all__ = [
 
 @contextmanager
 def untouched_random_state() -> Iterator[None]:
-    """Leave Python's, numpy's and torch's global random states as they were before the block."""
+    """Restore Python's, numpy's and torch's global random states after the block."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    # fork_rng restores the CPU's state; a GPU's only where one has been used in this process.
+    # fork_rng always restores the CPU's state; that of GPUs only if this process has used one.
     cuda = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     mps_state = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     try:
@@ -49,16 +49,16 @@ def global_random_state() -> dict[str, Any]:
         "python": [version, list(words), python_gauss],
         "numpy": [name, torch.from_numpy(np.asarray(keys, np.int64)), *position],
         "torch": torch.get_rng_state(),
-        # Asking a GPU that this process has not used for its state would start it.
+        # Reading the state of a GPU that this process has not used would initialise it.
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
 
 
 def set_global_random_state(saved: dict[str, Any]) -> None:
-    """Let the global streams go on from what :func:`global_random_state` returned.
+    """Restore the global streams from what :func:`global_random_state` returned.
 
-    The state of a GPU that this machine does not have is left out.
+    States of GPUs that this machine does not have are ignored.
     """
     version, words, python_gauss = saved["python"]
     random.setstate((version, tuple(words), python_gauss))
@@ -72,7 +72,7 @@ def set_global_random_state(saved: dict[str, Any]) -> None:
 
 
 def seed_global_generators(seed: int) -> None:
-    """Seed the global streams of Python, numpy and torch, which Sorrel's worlds draw from."""
+    """Seed the global streams of Python, numpy and torch; Sorrel's worlds draw from them."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -86,9 +86,9 @@ def fresh_seed() -> int:
 
 
 def peek_seed() -> int:
-    """Return a seed that follows from numpy's global state, without drawing from it.
+    """Return a seed derived from numpy's global state, without drawing from it.
 
-    Whoever seeds that state gets the same seed again.
+    The same global state gives the same seed.
     """
     state = np.random.get_state(legacy=False)
     return int.from_bytes(hashlib.sha256(pickle.dumps(state)).digest()[:8])
@@ -97,13 +97,13 @@ def peek_seed() -> int:
 def derive_seed(*keys: int) -> int:
     """Return a 32-bit seed that depends on every key and on their order.
 
-    Neighbouring keys give unrelated seeds, which ``seed + i`` does not promise.
+    Unlike ``seed + i``, neighbouring keys give unrelated seeds.
     """
     return int(np.random.SeedSequence(keys).generate_state(1)[0])
 
 
 def generator_from_state(state: dict[str, Any]) -> np.random.Generator:
-    """Return a generator that goes on from a saved ``generator.bit_generator.state``."""
+    """Return a generator that continues from a saved ``generator.bit_generator.state``."""
     generator = np.random.Generator(np.random.PCG64())
     generator.bit_generator.state = state
     return generator

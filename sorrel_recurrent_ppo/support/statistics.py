@@ -1,7 +1,8 @@
 """Interquartile means over seeds, with bootstrap intervals.
 
-After Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (2021):
-few seeds say little, and a mean says less than the middle half of the runs with an interval.
+The interquartile mean is robust to single outlying runs, and the interval shows how little a few
+seeds determine: Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical
+Precipice" (2021).
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ __all__ = ["Estimate", "interquartile_mean"]
 
 CONFIDENCE = 0.95
 N_RESAMPLES = 2000
-_BATCH_VALUES = 4_000_000  # numbers that a batch of resamples holds at once
+_BATCH_VALUES = 4_000_000  # values per batch of resamples; bounds the memory
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """An interquartile mean over seeds and its interval.
+    """An interquartile mean over seeds with its interval.
 
     Attributes:
         value: The mean; shape ``()`` or ``(n_points,)``.
@@ -36,27 +37,27 @@ class Estimate:
 
 
 def interquartile_mean(values: np.ndarray) -> Estimate:
-    """Estimate the mean of the middle half: ``scipy.stats.trim_mean`` with a quarter off each end.
+    """Estimate the mean of the middle half of the seeds, ``scipy.stats.trim_mean(values, 0.25)``.
 
-    With fewer than four seeds nothing is cut off, and it is the mean. The interval is the
-    percentile bootstrap over whole runs, from a fixed seed: the same files, the same interval.
+    With fewer than four seeds nothing is trimmed, and the estimate is the mean. The interval is a
+    percentile bootstrap over runs with a fixed seed, so the same values give the same interval.
 
     Args:
         values: Shape ``(n_seeds,)`` or ``(n_seeds, n_points)``; finite.
 
     Raises:
-        ValueError: There is no seed, or a value is not finite.
+        ValueError: There are no values, or one is not finite.
     """
     values = np.asarray(values, dtype=float)
     if not len(values) or not np.isfinite(values).all():
-        raise ValueError("an interquartile mean needs finite values of at least one seed")
-    middle = np.asarray(_trimmed(values))
+        raise ValueError("an interquartile mean needs finite values from at least one seed")
+    mean = np.asarray(_trimmed_mean(values))
     if len(values) == 1:
-        unknown = np.full_like(middle, np.nan)
-        return Estimate(middle, unknown, unknown, 1)
+        unknown = np.full_like(mean, np.nan)
+        return Estimate(mean, unknown, unknown, 1)
     interval = bootstrap(
         (values,),
-        _trimmed,
+        _trimmed_mean,
         axis=0,
         n_resamples=N_RESAMPLES,
         batch=max(1, _BATCH_VALUES // values.size),
@@ -64,8 +65,8 @@ def interquartile_mean(values: np.ndarray) -> Estimate:
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return Estimate(middle, np.asarray(interval.low), np.asarray(interval.high), len(values))
+    return Estimate(mean, np.asarray(interval.low), np.asarray(interval.high), len(values))
 
 
-def _trimmed(values: np.ndarray, axis: int = 0) -> np.ndarray:
+def _trimmed_mean(values: np.ndarray, axis: int = 0) -> np.ndarray:
     return trim_mean(values, 0.25, axis=axis)

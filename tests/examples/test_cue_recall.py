@@ -1,3 +1,5 @@
+"""The world, trials and statistics of cue_recall."""
+
 from collections import Counter
 from itertools import pairwise
 
@@ -20,13 +22,13 @@ def make(*overrides):
 
 
 def begin_with_cue(environment, cue, lane=0):
-    """Start a trial again until it has the wanted cue."""
+    """Restart a trial until it has the given cue."""
     while environment.world.trials[lane].cue != cue:
         environment.world.begin_trial(lane)
 
 
 def script(environment, actions):
-    """Give the agent of the first lane a list of actions; return its model."""
+    """Script the actions of the first lane's agent; return its model."""
     agent = environment.agents[0]
     remaining = iter(actions)
     agent.model = ScriptedModel(agent, lambda _: next(remaining))
@@ -57,7 +59,7 @@ def at_junction(agent, state):
 
 
 class CueFollower:
-    """An expert with a memory: walks up, and turns where the last cue it saw pointed."""
+    """An expert with memory: walks up, and turns to the side of the last cue it observed."""
 
     def __init__(self, agent):
         self.agent = agent
@@ -70,7 +72,7 @@ class CueFollower:
         return self.cue if at_junction(self.agent, state) else UP
 
 
-def test_the_maze_is_a_row_of_ts():
+def test_world_is_a_row_of_t_shaped_lanes():
     environment = make("world.corridor=2", "agent.num_agents=2")
     for lane, cue in enumerate(("left", "right")):
         begin_with_cue(environment, cue, lane)
@@ -92,7 +94,7 @@ def test_the_maze_is_a_row_of_ts():
         ("right", LEFT, -3.0, "failure"),
     ],
 )
-def test_a_trial_by_hand(cue, turn_to, reward, outcome):
+def test_trial_outcome_depends_on_cue_and_arm(cue, turn_to, reward, outcome):
     environment = make("world.corridor=2", "world.success_value=5", "world.failure_value=-3")
     begin_with_cue(environment, cue)
     model = script(environment, [UP, UP, turn_to, UP])
@@ -104,7 +106,7 @@ def test_a_trial_by_hand(cue, turn_to, reward, outcome):
     assert environment.world.total_reward == reward
     assert environment.agents[0].location == (1, 1 if turn_to == LEFT else 3, 1)
 
-    environment.take_turn()  # the next trial has begun before the agent looks
+    environment.take_turn()  # the next trial begins before the agent observes
     second = environment.world.trials[0]
     assert (second.outcome, second.turns, second.first_turn) == (None, 1, 4)
     assert environment.agents[0].location == (2, 2, 1)  # one step up from the start in row 3
@@ -112,7 +114,7 @@ def test_a_trial_by_hand(cue, turn_to, reward, outcome):
     assert drawing(environment.world)[1] == "#a a#"
 
 
-def test_walls_stop_and_cost_what_the_config_says():
+def test_wall_blocks_the_agent_and_costs_wall_value():
     environment = make("world.corridor=2", "world.wall_value=-0.25")
     model = script(environment, [LEFT, RIGHT, UP, UP, UP])
     for _ in range(5):
@@ -121,7 +123,7 @@ def test_walls_stop_and_cost_what_the_config_says():
     assert environment.agents[0].location == (1, 2, 1)
 
 
-def test_a_trial_without_an_arm_ends_at_its_turn_limit():
+def test_trial_without_an_arm_ends_at_the_turn_limit():
     environment = make("world.corridor=2", "world.wall_value=0")
     model = script(environment, [LEFT] * 17)
     for _ in range(16):
@@ -136,8 +138,8 @@ def test_a_trial_without_an_arm_ends_at_its_turn_limit():
 
 
 @pytest.mark.parametrize("radius", [1, 2])
-def test_the_cue_is_seen_near_the_start_and_nothing_else_tells_it(radius):
-    """All views of the way up, for both cues: they differ while the sign is in sight only."""
+def test_observations_reveal_the_cue_near_the_start_only(radius):
+    """The observations on the way up differ between the cues only while the sign is visible."""
     views = {}
     for cue in ("left", "right"):
         environment = make("world.corridor=8", f"agent.vision_radius={radius}")
@@ -154,8 +156,8 @@ def test_the_cue_is_seen_near_the_start_and_nothing_else_tells_it(radius):
     assert same == [False] * radius + [True] * (9 - radius)
 
 
-def test_at_corridor_8_five_stacked_frames_tell_an_agent_nothing_and_no_place_to_hide_a_note():
-    """Five equal views in a row on the way: what came before is lost to such an agent."""
+def test_five_stacked_frames_hold_no_cue_in_a_corridor_of_8():
+    """More than five consecutive observations on the way up are equal."""
     environment = make("world.corridor=8")
     agent = environment.agents[0]
     script(environment, [UP] * 8)
@@ -167,7 +169,7 @@ def test_at_corridor_8_five_stacked_frames_tell_an_agent_nothing_and_no_place_to
     assert not np.array_equal(views[0], views[6])
 
 
-def test_cues_are_fair_and_independent():
+def test_cues_are_balanced_and_independent():
     environment = make("world.corridor=1", "experiment.max_turns=4000")
     script(environment, [UP, LEFT] * 2000)
     cues = []
@@ -181,33 +183,33 @@ def test_cues_are_fair_and_independent():
     assert len(pairs) == 4
 
 
-def test_an_expert_with_memory_always_succeeds():
+def test_expert_with_memory_always_succeeds():
     environment = make("world.corridor=8", "agent.num_agents=2")
     for agent in environment.agents:
         agent.model = ScriptedModel(agent, CueFollower(agent))
     play_epoch(environment)
     stats = environment.aggregate_epoch_stats()
-    # A trial takes 9 turns and may take 34: those that begin in turns 1, 10, ..., 163 count.
+    # A trial takes 9 turns and may take 34: trials that begin in turns 1, 10, ..., 163 count.
     assert stats["trials"] == 2 * 19
     assert stats["success_rate"] == 1.0
-    assert environment.world.total_reward == 2 * 22  # 200 turns hold 22 whole trials
+    assert environment.world.total_reward == 2 * 22  # 200 turns hold 22 complete trials
 
 
 def always_left(agent):
     return lambda state: LEFT if at_junction(agent, state) else UP
 
 
-def coin_tosser(agent):
-    coin = np.random.default_rng(5)
+def random_arm(agent):
+    rng = np.random.default_rng(5)
 
     def decide(state):
-        return int(coin.integers(1, 3)) if at_junction(agent, state) else UP
+        return int(rng.integers(1, 3)) if at_junction(agent, state) else UP
 
     return decide
 
 
 def slow_after_one_cue(agent):
-    """Waits at the start when the cue is right, to the turn limit: so it never goes wrong."""
+    """An agent that waits for the turn limit after the right cue, and so never fails a trial."""
 
     def decide(state):
         return LEFT if picture(agent, state, "CueRight").any() else always_left(agent)(state)
@@ -215,8 +217,8 @@ def slow_after_one_cue(agent):
     return decide
 
 
-@pytest.mark.parametrize("policy", [always_left, coin_tosser, slow_after_one_cue])
-def test_without_memory_half_of_the_trials_succeed(policy):
+@pytest.mark.parametrize("policy", [always_left, random_arm, slow_after_one_cue])
+def test_success_rate_without_memory_is_one_half(policy):
     environment = make("world.corridor=1", "experiment.max_turns=20")
     agent = environment.agents[0]
     agent.model = ScriptedModel(agent, policy(agent))
@@ -230,7 +232,7 @@ def test_without_memory_half_of_the_trials_succeed(policy):
     assert successes / trials == pytest.approx(0.5, abs=0.04)
 
 
-def test_run_experiment_reports_the_success_rate_of_sorrels_own_model(tmp_path):
+def test_run_experiment_logs_the_success_rate(tmp_path):
     environment = make("experiment.epochs=1", "experiment.max_turns=40", "world.corridor=1")
     assert isinstance(environment.agents[0].model, PyTorchIQN)
     logger = Logger(1)
@@ -242,7 +244,7 @@ def test_run_experiment_reports_the_success_rate_of_sorrels_own_model(tmp_path):
     assert (trials >= 1).all()
 
 
-def test_the_epoch_is_drawn(tmp_path):
+def test_run_experiment_writes_an_animation(tmp_path):
     environment = make("experiment.epochs=0", "experiment.max_turns=13", "world.corridor=1")
     environment.run_experiment(logger=Logger(0), output_dir=tmp_path)
     (gif,) = (tmp_path / "gifs").iterdir()
@@ -253,12 +255,12 @@ def test_the_epoch_is_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("agent.num_agents=0", "agent.num_agents must be at least 1, not 0"),
+        ("agent.num_agents=0", "agent.num_agents must be .* at least 1, not 0"),
         ("agent.vision_radius=9", "world.corridor=8 with agent.vision_radius=9"),
         ("agent.vision_radius=0", "agent.vision_radius=0"),
-        ("experiment.max_turns=33", "experiment.max_turns=33 is too short .* 34 turns"),
+        ("experiment.max_turns=33", "experiment.max_turns=33 is too short .* at least 34 turns"),
     ],
 )
-def test_settings_that_spoil_the_task_are_errors(override, message):
+def test_world_rejects_settings_that_invalidate_the_task(override, message):
     with pytest.raises(ConfigError, match=message):
         make(override)

@@ -12,14 +12,7 @@ from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord
 from sorrel_recurrent_ppo.experiments.state_recording import StateSink
 from sorrel_recurrent_ppo.models.base import RecurrentPPO
 from sorrel_recurrent_ppo.population.members import population_of
-from sorrel_recurrent_ppo.recording.recorded_states import (
-    CELL_STATES,
-    PER_STEP,
-    RecordedStates,
-    Subject,
-    load_states,
-    save_states,
-)
+from sorrel_recurrent_ppo.recording.recorded_states import CELL_STATES, PER_STEP, load_states
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
 from support.small_runs import run, small_config, weights, without_times
@@ -212,27 +205,6 @@ def test_a_copied_environment_does_not_record_into_the_original(tmp_path):
         twin.take_turn()
     assert [len(recording) for recording in sink._running] == [0, 0]
     sink.close()
-
-
-def states_of(n):
-    subject = Subject("0", "gru_ppo", (1, 1, 2), (), ("stay",), (1,))
-    steps = {name: np.zeros((n, 2)) for name in PER_STEP}
-    return RecordedStates(subject, steps)
-
-
-@pytest.mark.parametrize("damage", ["cut", "other", "lacking"])
-def test_a_damaged_file_is_told_by_its_path(damage, tmp_path):
-    path = tmp_path / "agents" / "0.npz"
-    save_states(states_of(3), path)
-    assert len(load_states(path)) == 3
-    if damage == "cut":
-        path.write_bytes(path.read_bytes()[:100])
-    elif damage == "other":
-        path.write_text("not an archive")
-    else:
-        np.savez(path, agent="0")
-    with pytest.raises(ConfigError, match=r"0\.npz is damaged"):
-        load_states(path)
 
 
 def test_a_limit_that_is_none_is_refused(tmp_path):

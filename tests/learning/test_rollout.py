@@ -1,3 +1,5 @@
+"""The rollout: storing, growing, checks of its input, and Sorrel's buffer interface."""
+
 import copy
 import pickle
 from typing import Any
@@ -6,14 +8,13 @@ import numpy as np
 import pytest
 from sorrel.buffers import Buffer, SavedGames
 
-from support.small_models import MODELS, OBS_SIZE, play, small_model
+from support.small_models import OBS_SIZE, play, small_model
 
-both = pytest.mark.parametrize("name", MODELS)
 OBS = np.arange(OBS_SIZE, dtype=np.float32)
 
 
 def stored(memory):
-    """Return a copy of all that is remembered, to compare."""
+    """Return a copy of the rollout's steps and position, to compare."""
     return copy.deepcopy((memory.state_dict(), memory.pending, memory.size, memory.idx))
 
 
@@ -22,9 +23,8 @@ def assert_same(one: Any, other: Any):
     assert repr(one[1:]) == repr(other[1:])
 
 
-@both
-def test_a_step_is_stored_as_sorrel_buffers_do(name):
-    model = small_model(name)
+def test_step_is_stored_like_in_sorrels_buffer():
+    model = small_model("lstm_ppo")
     memory = model.memory
     assert isinstance(memory, Buffer)
     assert (len(memory), memory.last_transition()) == (0, None)
@@ -38,10 +38,9 @@ def test_a_step_is_stored_as_sorrel_buffers_do(name):
     assert memory.last_transition(4) is None
 
 
-@both
 @pytest.mark.parametrize("shape", [(7,), (1, 7), (7, 1), (2, 2, 3)])
-def test_the_current_state_stacks_to_just_the_observation(name, shape):
-    model = small_model(name, input_size=shape)
+def test_current_state_adds_no_frames_to_the_observation(shape):
+    model = small_model("lstm_ppo", input_size=shape)
     play(model, 3)
     state = np.zeros((1, model.layout.size))
     assert np.vstack((model.memory.current_state(), state)).shape == (1, model.layout.size)
@@ -49,29 +48,26 @@ def test_the_current_state_stacks_to_just_the_observation(name, shape):
     assert model.memory.states.shape[1:] == shape
 
 
-@both
-def test_what_the_model_was_asked_with_is_what_is_stored(name):
-    model = small_model(name)
+def test_observation_given_to_take_action_is_stored():
+    model = small_model("lstm_ppo")
     asked = OBS.copy()
     action = model.take_action(asked)
-    asked[:] = -1  # the agent goes on using its array
+    asked[:] = -1  # the agent reuses its array
     model.memory.add(asked, action, 1.0, False)
     assert model.memory.states[0].tolist() == OBS.tolist()
 
 
-@both
-def test_the_state_before_each_step_is_stored(name):
-    model = small_model(name)
+def test_state_before_each_step_is_stored():
+    model = small_model("lstm_ppo")
     play(model, 11, dones=[3, 4])
-    rows = model.memory.recurrent_states[:11]
+    flat_states = model.memory.recurrent_states[:11]
     starts = [0, 4, 5]
-    assert [not row.any() for row in rows] == [t in starts for t in range(11)]
+    assert [not state.any() for state in flat_states] == [t in starts for t in range(11)]
     assert model.memory.episode_starts[:11].tolist() == [t in starts for t in range(11)]
 
 
-@both
-def test_growing_keeps_everything_in_place(name):
-    model = small_model(name)
+def test_growing_keeps_all_steps():
+    model = small_model("lstm_ppo")
     memory = model.memory
     capacity = memory.capacity
     memory.extra_data["positions"] = np.zeros((capacity, 2), np.int64)
@@ -83,15 +79,16 @@ def test_growing_keeps_everything_in_place(name):
     assert memory.rewards[:n].tolist() == list(range(n))
     assert memory.states[:n].tolist() == [(OBS + t).tolist() for t in range(n)]
     assert memory.extra_data["positions"][:n].tolist() == [[t, -t] for t in range(n)]
-    assert [bool(r.any()) for r in memory.recurrent_states[:n]] == [t % 5 > 0 for t in range(n)]
+    assert [bool(state.any()) for state in memory.recurrent_states[:n]] == [
+        t % 5 > 0 for t in range(n)
+    ]
     assert {len(a) for a in (memory.states, memory.dones, memory.extra_data["positions"])} == {
         memory.capacity
     }
 
 
-@both
-def test_saved_games_take_it_over(name):
-    model = small_model(name, input_size=(1, OBS_SIZE))
+def test_saved_games_copy_a_rollout():
+    model = small_model("lstm_ppo", input_size=(1, OBS_SIZE))
     model.memory.extra_data["positions"] = np.zeros((model.memory.capacity, 2), np.int64)
     games = SavedGames(capacity=11, obs_shape=(1, OBS_SIZE), n_frames=1, positions=(2,))
     actions = []
@@ -107,39 +104,35 @@ def test_saved_games_take_it_over(name):
     assert games.extra_data["positions"][:5].tolist() == [[t, t + 1] for t in range(5)]
 
 
-@both
-def test_a_gap_between_games_adds_nothing(name):
-    model = small_model(name)
+def test_add_empty_adds_nothing():
+    model = small_model("lstm_ppo")
     play(model, 3)
     model.memory.add_empty()
     assert (len(model.memory), model.memory.idx) == (3, 3)
 
 
-@both
-def test_clearing_keeps_the_place_in_the_episode(name):
-    model = small_model(name)
+def test_clear_keeps_the_position_in_the_episode():
+    model = small_model("lstm_ppo")
     play(model, 3)
-    row = model.memory.recurrent_state.copy()
-    assert row.any()
+    flat_state = model.memory.recurrent_state.copy()
+    assert flat_state.any()
     model.memory.clear()
     assert (len(model.memory), model.memory.at_episode_start) == (0, False)
     play(model, 1)
-    assert model.memory.recurrent_states[0].tolist() == row.tolist()
+    assert model.memory.recurrent_states[0].tolist() == flat_state.tolist()
     assert not model.memory.episode_starts[0]
 
 
-@both
-def test_ends_of_cleared_steps_are_forgotten(name):
-    model = small_model(name)
+def test_clear_removes_episode_ends():
+    model = small_model("lstm_ppo")
     play(model, 5, dones=[1, 3])
     model.clear_memory()
     play(model, 5)
     assert model.memory.arrays().episode_ends.tolist() == [False] * 4 + [True]
 
 
-@both
-def test_arrays_mark_ends_and_add_up_the_branches(name):
-    model = small_model(name)
+def test_arrays_have_episode_ends_and_joint_log_probs():
+    model = small_model("gru_ppo")
     play(model, 3, dones=[0])
     model.end_epoch_action(epoch=0)
     play(model, 2)
@@ -148,53 +141,43 @@ def test_arrays_mark_ends_and_add_up_the_branches(name):
     assert arrays.episode_ends.tolist() == [True, False, True, False, True]
     assert arrays.dones.tolist() == [True, False, False, False, False]
     assert arrays.log_probs.tolist() == pytest.approx(
-        [sum(row) for row in model.memory.log_probs[:5].tolist()]
+        [sum(branches) for branches in model.memory.log_probs[:5].tolist()]
     )
 
 
-# --- what is refused: each leaves the rollout as it was ---
+# --- rejected input leaves the rollout unchanged ---
 
 
-@both
-def test_a_reward_without_an_action_names_the_agent(name):
-    model = small_model(name)
+def test_add_without_a_pending_step_names_the_agent():
+    model = small_model("lstm_ppo")
     play(model, 2)
     model.agent_name = "agent 5"
     before = stored(model.memory)
     for give in (lambda: model.memory.add(OBS, 0, 1.0, False), lambda: model.add_memory_ppo(1, 0)):
-        with pytest.raises(RuntimeError, match=r"^agent 5: a reward arrived without an action"):
+        with pytest.raises(RuntimeError, match=r"^agent 5: .* called without a pending action"):
             give()
     assert_same(stored(model.memory), before)
 
 
-@both
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         ({"action": 99}, ValueError, "got action 99, but the model chose"),
         ({"action": (1, 0.5)}, ValueError, r"got action \(1, 0.5\)"),
         ({"action": None}, ValueError, "got action None"),
-        (
-            {"reward": float("nan")},
-            ValueError,
-            "finite in single precision, not nan",
-        ),
-        (
-            {"reward": float("-inf")},
-            ValueError,
-            "finite in single precision, not -inf",
-        ),
-        (
-            {"reward": np.float32("inf")},
-            ValueError,
-            "finite in single precision, not inf",
-        ),
+        ({"reward": float("nan")}, ValueError, "finite in single precision, not nan"),
+        ({"reward": float("-inf")}, ValueError, "finite in single precision, not -inf"),
+        ({"reward": np.float32("inf")}, ValueError, "finite in single precision, not inf"),
         ({"reward": 1e39}, ValueError, "finite in single precision, not 1e\\+39"),
         ({"reward": 10**400}, TypeError, "reward must be a number, not 1000"),
         ({"action": np.array([0, 1])}, ValueError, r"got action array\(\[0, 1\]\)"),
         ({"action": "0"}, ValueError, "got action '0'"),
-        ({"obs": [[1], [2, 3]]}, ValueError, "observation of 0 values, take_action one of 7"),
-        ({"obs": None}, ValueError, "observation of 1 values, take_action one of 7"),
+        (
+            {"obs": [[1], [2, 3]]},
+            ValueError,
+            "observation of 0 values, expected 7 as in take_action",
+        ),
+        ({"obs": None}, ValueError, "observation of 1 values, expected 7 as in take_action"),
         ({"reward": None}, TypeError, "reward must be a number, not None"),
         ({"reward": "1"}, TypeError, "reward must be a number, not '1'"),
         ({"reward": [1.0]}, TypeError, r"reward must be a number, not \[1.0\]"),
@@ -205,12 +188,12 @@ def test_a_reward_without_an_action_names_the_agent(name):
         ({"done": 2}, TypeError, "done must be true or false, not 2"),
         ({"done": 0.5}, TypeError, "done must be true or false, not 0.5"),
         ({"done": [True]}, TypeError, r"done must be true or false, not \[True\]"),
-        ({"obs": OBS[1:]}, ValueError, "observation of 6 values, take_action one of 7"),
-        ({"places": 3}, ValueError, r"got 'places', which is not in memory.extra_data \(empty\)"),
+        ({"obs": OBS[1:]}, ValueError, "observation of 6 values, expected 7 as in take_action"),
+        ({"places": 3}, ValueError, "memory.extra_data has no key 'places'. Valid: none"),
     ],
 )
-def test_bad_input_is_refused_and_can_be_given_again(name, change, error, message):
-    model = small_model(name)
+def test_add_rejects_invalid_input_and_can_be_repeated(change, error, message):
+    model = small_model("lstm_ppo")
     play(model, 2)
     model.agent_name = "agent 5"
     action = model.take_action(OBS)
@@ -223,10 +206,9 @@ def test_bad_input_is_refused_and_can_be_given_again(name, change, error, messag
     assert model.memory.last_transition() == (action, 1.0, False)
 
 
-@both
 @pytest.mark.parametrize("given", [(1, 2, 3), None, "ab"])
-def test_an_extra_value_that_does_not_fit_is_refused(name, given):
-    model = small_model(name)
+def test_add_rejects_an_extra_value_of_another_shape(given):
+    model = small_model("lstm_ppo")
     model.memory.extra_data["positions"] = np.zeros((model.memory.capacity, 2), np.int64)
     model.agent_name = "agent 5"
     action = model.take_action(OBS)
@@ -238,40 +220,36 @@ def test_an_extra_value_that_does_not_fit_is_refused(name, given):
     assert model.memory.extra_data["positions"][0].tolist() == [3, 4]
 
 
-@both
 @pytest.mark.parametrize(
     ("reward", "expected"),
     [(3, 3.0), (np.float32(0.5), 0.5), (np.int64(-7), -7.0), (np.array(2.0), 2.0), (True, 1.0)],
 )
-def test_rewards_of_any_numeric_type_are_taken(name, reward, expected):
-    model = small_model(name)
+def test_add_accepts_rewards_of_any_numeric_type(reward, expected):
+    model = small_model("lstm_ppo")
     model.memory.add(OBS, model.take_action(OBS), reward, False)
     assert model.memory.last_transition()[1] == expected
 
 
-@both
 @pytest.mark.parametrize(
     ("done", "expected"),
     [(1, True), (0, False), (np.bool_(True), True), (np.float32(0), False), (1.0, True)],
 )
-def test_done_of_any_type_that_means_yes_or_no_is_taken(name, done, expected):
-    model = small_model(name)
+def test_add_accepts_done_of_any_boolean_type(done, expected):
+    model = small_model("lstm_ppo")
     model.memory.add(OBS, model.take_action(OBS), 0.0, done)
     assert model.memory.last_transition()[2] is expected
     assert model.memory.at_episode_start is expected
 
 
-@both
-def test_an_action_of_numpys_type_is_the_same_action(name):
-    model = small_model(name)
+def test_add_accepts_an_action_of_numpys_type():
+    model = small_model("lstm_ppo")
     model.memory.add(OBS, np.int64(model.take_action(OBS)), 0.0, False)
     assert len(model.memory) == 1
 
 
-@both
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_a_copy_of_a_model_stores_its_own_observations(name, copied):
-    model = small_model(name)
+def test_copy_of_a_model_stores_its_own_observations(copied):
+    model = small_model("lstm_ppo")
     play(model, 3)
     twin = copied(model)
     assert play(twin, 5) == play(model, 5)

@@ -1,3 +1,5 @@
+"""Cutting a rollout into sequences, burn-in, minibatches and padding."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,7 +34,7 @@ def cut(episode_starts, sequence_length):
         (at(0, of=7), 4, [(0, 4), (4, 3)]),
         (at(0, 3, 4, of=7), 2, [(0, 2), (2, 1), (3, 1), (4, 2), (6, 1)]),
         (at(0, 3, 4, of=7), 7, [(0, 3), (3, 1), (4, 3)]),
-        (at(2, of=7), 5, [(0, 2), (2, 5)]),  # the rollout begins in the middle of an episode
+        (at(2, of=7), 5, [(0, 2), (2, 5)]),  # the rollout starts within an episode
         (at(of=5), 3, [(0, 3), (3, 2)]),
         (at(0, 6, of=7), 6, [(0, 6), (6, 1)]),
         (at(0, of=1), 1, [(0, 1)]),
@@ -40,7 +42,7 @@ def cut(episode_starts, sequence_length):
         (at(0, of=3), 1, [(0, 1), (1, 1), (2, 1)]),
     ],
 )
-def test_cutting_by_eye(episode_starts, sequence_length, expected):
+def test_cut_sequences_of_small_rollouts(episode_starts, sequence_length, expected):
     assert cut(episode_starts, sequence_length) == expected
 
 
@@ -48,7 +50,7 @@ episodes = st.lists(st.booleans(), min_size=1, max_size=41).map(np.array)
 
 
 @given(episode_starts=episodes, sequence_length=st.integers(1, 13))
-def test_cutting_covers_every_step_once_and_crosses_no_episode_start(
+def test_cut_sequences_covers_every_step_once_and_crosses_no_episode_start(
     episode_starts, sequence_length
 ):
     sequences = cut(episode_starts, sequence_length)
@@ -73,16 +75,16 @@ def test_cutting_covers_every_step_once_and_crosses_no_episode_start(
         ([0, 2, 4, 6], 9, [0, 0, 4, 4]),
     ],
 )
-def test_warming_up_starts_earlier_but_never_before_the_episode(starts, burn_in, expected):
-    warm = burn_in_starts(np.array(starts), at(0, 4, of=8), burn_in)
-    assert warm.tolist() == expected
+def test_burn_in_starts_are_within_the_episode(starts, burn_in, expected):
+    computed = burn_in_starts(np.array(starts), at(0, 4, of=8), burn_in)
+    assert computed.tolist() == expected
 
 
-def test_warming_up_reaches_to_the_start_of_a_rollout_within_an_episode():
+def test_burn_in_starts_of_a_rollout_that_starts_within_an_episode():
     assert burn_in_starts(np.array([0, 3, 5]), at(4, of=7), 2).tolist() == [0, 1, 4]
 
 
-def test_minibatches_of_equal_sequences_are_equal():
+def test_fill_minibatches_of_equal_sequences_are_equal():
     groups = fill_minibatches(np.full(12, 5), 20, np.random.default_rng(1))
     assert [len(group) for group in groups] == [4, 4, 4]
 
@@ -98,7 +100,7 @@ def test_minibatches_of_equal_sequences_are_equal():
         ([1] * 7, 1, 7),
     ],
 )
-def test_the_number_of_minibatches(lengths, batch_size, n_groups):
+def test_fill_minibatches_returns_the_rounded_number(lengths, batch_size, n_groups):
     groups = fill_minibatches(np.array(lengths), batch_size, np.random.default_rng(1))
     assert len(groups) == n_groups
 
@@ -108,7 +110,7 @@ def test_the_number_of_minibatches(lengths, batch_size, n_groups):
     batch_size=st.integers(1, 61),
     seed=st.integers(0, 9),
 )
-def test_minibatches_hold_every_sequence_once_and_are_near_their_size(lengths, batch_size, seed):
+def test_fill_minibatches_covers_every_sequence_once_in_equal_shares(lengths, batch_size, seed):
     groups = fill_minibatches(lengths, batch_size, np.random.default_rng(seed))
     assert sorted(np.concatenate(groups).tolist()) == list(range(len(lengths)))
     assert all(len(group) for group in groups)
@@ -117,7 +119,7 @@ def test_minibatches_hold_every_sequence_once_and_are_near_their_size(lengths, b
         assert abs(lengths[group].sum() - share) < lengths.max() + 1e-9
 
 
-def test_minibatches_are_shuffled_anew_at_every_call():
+def test_fill_minibatches_shuffles_at_every_call():
     rng = np.random.default_rng(5)
     lengths = np.full(23, 2)
     passes = [np.concatenate(fill_minibatches(lengths, 6, rng)).tolist() for _ in range(3)]
@@ -125,8 +127,8 @@ def test_minibatches_are_shuffled_anew_at_every_call():
     assert passes[0] != passes[1] != passes[2]
 
 
-def test_padding_by_eye():
-    # Columns are the sequences 4,5,6 | 0,1 | 9; steps and positions go along the rows of
+def test_pad_sequences_of_different_lengths():
+    # Columns are the sequences 4,5,6 | 0,1 | 9; steps and positions follow the rows of
     #   4 0 9
     #   5 1 .
     #   6 . .
@@ -136,13 +138,13 @@ def test_padding_by_eye():
     assert grid.n_steps == 3
 
 
-def test_without_padding_the_positions_are_all_there_are():
+def test_pad_sequences_of_equal_lengths_has_all_positions():
     grid = pad_sequences(np.array([7, 0, 3]), np.array([2, 2, 2]))
     assert grid.steps.tolist() == [7, 0, 3, 8, 1, 4]
     assert grid.positions.tolist() == list(range(6))
 
 
-def test_a_grid_of_single_steps_has_one_row():
+def test_pad_sequences_of_single_steps_has_one_row():
     grid = pad_sequences(np.array([5, 2]), np.array([1, 1]))
     assert (grid.steps.tolist(), grid.positions.tolist()) == ([5, 2], [0, 1])
     assert grid.n_steps == 1

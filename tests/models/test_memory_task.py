@@ -1,4 +1,4 @@
-"""An unmodified Sorrel agent learns what only a memory can: see ``cue_task``."""
+"""Learning of a task that requires memory, by an unmodified Sorrel agent: see `cue_task`."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def make(name, trial_length, seed, **settings):
     return CueEnv(make_model, trial_length, seed)
 
 
-def test_the_agent_sees_the_cue_only_in_the_first_turn_and_doors_that_look_the_same():
+def test_cue_task_shows_the_cue_only_in_the_first_turn():
     env = make("lstm_ppo", TRIAL_LENGTH, 1, **SMALL)
     memory = env.agents[0].model.memory
     play_epoch(env, forgetful=False)
@@ -35,12 +35,12 @@ def test_the_agent_sees_the_cue_only_in_the_first_turn_and_doors_that_look_the_s
 
 
 @both
-def test_a_small_model_learns_a_short_task(name):
+def test_small_model_learns_a_short_task(name):
     assert steps_to_learn(make(name, 4, 1, **SMALL), max_steps=8_000, success=0.95) is not None
 
 
 @both
-def test_without_its_state_it_does_not(name):
+def test_small_model_without_its_state_does_not_learn(name):
     env = make(name, 4, 1, **SMALL)
     outcomes: list[float] = []
     while len(outcomes) < 1_600:
@@ -51,7 +51,7 @@ def test_without_its_state_it_does_not(name):
 @pytest.mark.slow
 @both
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_packaged_defaults_learn_it(name, seed):
+def test_packaged_defaults_learn_the_task(name, seed):
     env = make(name, TRIAL_LENGTH, seed)
     assert steps_to_learn(env, max_steps=60_000, success=0.95) is not None
 
@@ -59,7 +59,7 @@ def test_the_packaged_defaults_learn_it(name, seed):
 @pytest.mark.slow
 @both
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_packaged_defaults_without_their_state_do_not(name, seed):
+def test_packaged_defaults_without_their_state_do_not_learn(name, seed):
     env = make(name, TRIAL_LENGTH, seed)
     outcomes: list[float] = []
     while len(outcomes) < 60_000 / TRIAL_LENGTH:

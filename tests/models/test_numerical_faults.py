@@ -1,4 +1,4 @@
-"""Numbers that are not finite stop training and undo the update; extreme finite ones train."""
+"""Numbers that are not finite roll back the update and stop the run; extreme finite ones train."""
 
 import math
 
@@ -18,7 +18,6 @@ both = pytest.mark.parametrize("name", MODELS)
 pytestmark = pytest.mark.usefixtures("own_process")
 
 
-@both
 @pytest.mark.parametrize(
     ("settings", "reward", "term"),
     [
@@ -28,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("own_process")
     ],
     ids=["loss", "step", "advantages"],
 )
-def test_an_update_that_goes_wrong_is_undone_and_named(name, settings, reward, term, tmp_path):
-    model, twin = (small_model(name, **settings) for _ in range(2))
+def test_update_that_is_not_finite_is_rolled_back_and_named(settings, reward, term, tmp_path):
+    model, twin = (small_model("lstm_ppo", **settings) for _ in range(2))
     model.agent_name = "agent 5"
     for one in (model, twin):
         play(one, 20, dones=[6])
@@ -37,19 +36,19 @@ def test_an_update_that_goes_wrong_is_undone_and_named(name, settings, reward, t
         for _ in range(29):
             one.take_action(np.ones(OBS_SIZE))
             one.add_memory_ppo(reward, False)
-    number = model.n_updates + 1
-    with pytest.raises(NumericalError, match=rf"^agent 5: update {number} was undone: ({term})"):
+    message = rf"^agent 5: update {model.n_updates + 1} was rolled back: ({term})"
+    with pytest.raises(NumericalError, match=message):
         model.train_step()
     assert same_weights(weights(model), weights(twin))
     np.testing.assert_equal(model.rollout.state_dict(), twin.rollout.state_dict())
     for one in (model, twin):
-        one.save(tmp_path / "model.pt")  # what is not finite would be refused
+        one.save(tmp_path / "model.pt")  # loading rejects numbers that are not finite
         one.load(tmp_path / "model.pt")
     states = [one.training_state() for one in (model, twin)]
     assert repr(states[0]) == repr(states[1])
 
 
-def test_a_run_stops_and_keeps_the_agent_before_the_fault(tmp_path):
+def test_run_stops_and_saves_the_agent_before_the_fault(tmp_path):
     files = RunFiles(tmp_path / "run")
     config = small_config("treasurehunt", "lstm_ppo", "model.lstm_ppo.learning_rate=1e38")
     with pytest.raises(NumericalError, match=r"^agent 0 \(TreasurehuntAgent\): update .*\.pt$"):
@@ -81,7 +80,7 @@ def test_extreme_and_constant_rewards_train(name, reward, scaling):
 
 
 @both
-def test_a_single_action_and_episodes_of_one_step_train(name):
+def test_single_action_and_episodes_of_one_step_train(name):
     model = small_model(name, action_space=1)
     play(model, 29, dones=range(29))
     assert np.isfinite(model.train_step())
@@ -90,7 +89,7 @@ def test_a_single_action_and_episodes_of_one_step_train(name):
 
 
 @both
-def test_an_episode_of_thousands_of_steps_trains(name):
+def test_episode_of_thousands_of_steps_trains(name):
     model = small_model(name, rollout_length=3000, sequence_length=500, batch_size=1500, n_epochs=1)
     play(model, 3000)
     assert np.isfinite(model.train_step())
@@ -98,7 +97,7 @@ def test_an_episode_of_thousands_of_steps_trains(name):
 
 
 @pytest.mark.parametrize("n_agents", [1, 50])
-def test_one_agent_and_fifty_train(n_agents, tmp_path):
+def test_runs_of_one_and_of_fifty_agents_train(n_agents, tmp_path):
     config = small_config("treasurehunt", "gru_ppo", f"model.num_agents={n_agents}")
     config.world.height = config.world.width = 11
     files = RunFiles(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""The two models under the specification's names and shapes."""
+"""The reference API: names and shapes of states, batches and transitions."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def assert_states_equal(one, other):
 
 
 @both
-def test_the_models_are_sorrels_with_the_layer_of_their_name(name):
+def test_models_are_sorrel_models_with_their_recurrent_layer(name):
     model = small_model(name)
     assert issubclass(MODELS[name], PyTorchModel)
     assert type(model.policy.core.rnn) is (nn.GRU if name == "gru_ppo" else nn.LSTM)
@@ -42,13 +42,13 @@ def test_the_models_are_sorrels_with_the_layer_of_their_name(name):
 
 
 @both
-def test_the_defaults_have_the_specifications_width(name):
+def test_default_hidden_size_is_that_of_the_specification(name):
     model = MODELS[name]((OBS_SIZE,), 6, seed=1)
     assert shapes(model._get_hidden_state()) == [(1, 1, 256)] * n_parts(name)
 
 
 @both
-def test_the_state_starts_as_none_and_is_got_as_zeros(name):
+def test_initial_state_is_none_and_reads_as_zeros(name):
     model = small_model(name)
     assert model._current_hidden is None
     assert model._pending_hidden is None
@@ -59,7 +59,7 @@ def test_the_state_starts_as_none_and_is_got_as_zeros(name):
 
 
 @both
-def test_acting_moves_the_state_and_keeps_the_one_before(name):
+def test_take_action_updates_the_current_and_the_pending_state(name):
     model = small_model(name)
     model.take_action(OBS)
     first = model._current_hidden
@@ -75,7 +75,7 @@ def test_acting_moves_the_state_and_keeps_the_one_before(name):
 
 
 @both
-def test_one_step_of_the_base_is_one_step_of_acting(name):
+def test_forward_base_matches_acting(name):
     model = small_model(name)
     play(model, 3)
     before = model._get_hidden_state()
@@ -88,7 +88,7 @@ def test_one_step_of_the_base_is_one_step_of_acting(name):
 
 @both
 @pytest.mark.parametrize("input_size", [(2, 3, 5), (OBS_SIZE,)])
-def test_the_base_takes_batches_of_pictures_and_vectors(name, input_size):
+def test_forward_base_accepts_batches_of_pictures_and_vectors(name, input_size):
     model = small_model(name, input_size=input_size)
     generator = torch.Generator().manual_seed(1)
     states = torch.randn(4, *input_size, generator=generator)
@@ -102,15 +102,14 @@ def test_the_base_takes_batches_of_pictures_and_vectors(name, input_size):
         torch.testing.assert_close(one, features[b : b + 1])
 
 
-@both
-def test_the_base_refuses_another_size(name):
-    model = small_model(name)
+def test_forward_base_rejects_another_size():
+    model = small_model("lstm_ppo")
     with pytest.raises(ValueError, match="the state has 6 values, expected 7"):
         model._forward_base(torch.zeros(1, 6), model._get_hidden_state())
 
 
 @both
-def test_updating_the_state_by_hand_is_where_the_next_action_starts(name):
+def test_update_hidden_state_sets_the_state_before_the_next_action(name):
     model = small_model(name)
     play(model, 2)
     own = tuple(torch.full((1, 1, H), 0.5 + k) for k in range(n_parts(name)))
@@ -122,7 +121,7 @@ def test_updating_the_state_by_hand_is_where_the_next_action_starts(name):
 
 
 @both
-def test_setting_the_state_to_none_is_a_reset(name):
+def test_setting_the_state_to_none_resets_it(name):
     model = small_model(name)
     play(model, 2)
     model._current_hidden = None
@@ -132,7 +131,7 @@ def test_setting_the_state_to_none_is_a_reset(name):
 
 
 @both
-def test_a_reset_between_action_and_reward_holds_for_the_next_step(name):
+def test_reset_between_action_and_reward_affects_the_next_step(name):
     model = small_model(name)
     play(model, 2)
     model.take_action(OBS)
@@ -143,9 +142,8 @@ def test_a_reset_between_action_and_reward_holds_for_the_next_step(name):
     assert model.memory.episode_starts[:4].tolist() == [True, False, False, True]
 
 
-@both
-def test_an_epochs_start_resets_and_so_does_its_end(name):
-    model = small_model(name)
+def test_start_and_end_of_an_epoch_reset_the_state():
+    model = small_model("lstm_ppo")
     play(model, 2)
     model.end_epoch_action(epoch=0)
     assert model._current_hidden is None
@@ -159,7 +157,7 @@ def test_an_epochs_start_resets_and_so_does_its_end(name):
 
 
 @both
-def test_the_rollouts_states_concatenate_to_one_times_n_times_h(name):
+def test_rollout_memory_states_concatenate(name):
     model = small_model(name)
     play(model, 11, dones=[6])
     states = model.rollout_memory["h_states"]
@@ -173,7 +171,7 @@ def test_the_rollouts_states_concatenate_to_one_times_n_times_h(name):
 
 
 @both
-def test_the_rollout_as_lists(name):
+def test_rollout_memory_lists_the_steps(name):
     model = small_model(name)
     actions, rewards = play(model, 5, dones=[2])
     memory = model.rollout_memory
@@ -197,7 +195,7 @@ def test_the_rollout_as_lists(name):
     assert model.rollout_memory["h_states"] == []
 
 
-def test_the_gru_models_batch():
+def test_prepare_batch_of_the_gru_model():
     model = small_model("gru_ppo", input_size=(2, 3, 5))
     actions, rewards = play(model, 11, dones=[6])
     states, h, moves, votes, probs_move, probs_vote, vals, rewards_, dones = model._prepare_batch()
@@ -212,7 +210,7 @@ def test_the_gru_models_batch():
     assert dones.tolist() == [float(t == 6) for t in range(11)]
 
 
-def test_the_lstm_models_batch():
+def test_prepare_batch_of_the_lstm_model():
     model = small_model("lstm_ppo")
     actions, rewards = play(model, 11, dones=[6])
     states, h, c, actions_, log_probs, vals, rewards_, dones = model._prepare_batch()
@@ -229,7 +227,7 @@ def test_the_lstm_models_batch():
 
 
 @both
-def test_three_branches_are_stored_each_for_itself(name):
+def test_prepare_batch_with_three_branches(name):
     model = small_model(name, action_space=30, action_dims=[5, 3, 2])
     actions, taken = [], []
     for _ in range(23):
@@ -246,7 +244,7 @@ def test_three_branches_are_stored_each_for_itself(name):
         assert batch[3].tolist() == actions
 
 
-# --- acting and storing by hand ---
+# --- get_action and store_memory ---
 
 
 @both
@@ -278,26 +276,26 @@ def test_get_action_without_a_state_starts_from_zeros(name):
 
 
 @both
-def test_a_loop_by_hand_stores_what_acting_stores(name):
-    """get_action and store_memory, as the specification's training loop calls them."""
-    acting, by_hand = small_model(name), small_model(name)
+def test_get_action_and_store_memory_match_acting(name):
+    """A training loop of the reference API."""
+    acting, manual = small_model(name), small_model(name)
     _, rewards = play(acting, 7)
     rng = np.random.default_rng(17)
-    hidden = by_hand._get_hidden_state()
+    hidden = manual._get_hidden_state()
     for reward in rewards:
         obs = rng.normal(size=OBS_SIZE).astype(np.float32)
         rng.normal()  # the reward, as drawn by play
-        action, log_prob, value, after = by_hand.get_action(obs, hidden)
-        by_hand.store_memory(obs, hidden, action, log_prob, value, reward, False)
+        action, log_prob, value, after = manual.get_action(obs, hidden)
+        manual.store_memory(obs, hidden, action, log_prob, value, reward, False)
         hidden = after
-    for one, other in zip(by_hand._prepare_batch(), acting._prepare_batch(), strict=True):
+    for one, other in zip(manual._prepare_batch(), acting._prepare_batch(), strict=True):
         torch.testing.assert_close(one, other)
-    assert by_hand.memory.episode_starts[:7].tolist() == [t == 0 for t in range(7)]
+    assert manual.memory.episode_starts[:7].tolist() == [t == 0 for t in range(7)]
 
 
 @both
 @pytest.mark.parametrize("pending", [False, True])
-def test_no_sequence_is_trained_across_a_state_that_was_replaced(name, pending):
+def test_replaced_state_starts_a_new_sequence(name, pending):
     model = small_model(name)
     play(model, 4)
     if pending:
@@ -313,7 +311,7 @@ def test_no_sequence_is_trained_across_a_state_that_was_replaced(name, pending):
     play(model, 3)
     n = 5 if pending else 4
     assert model.memory.episode_starts[: n + 3].tolist() == [t in (0, n) for t in range(n + 3)]
-    assert not model.memory.episode_ends[: n + 3].any()  # the returns go on
+    assert not model.memory.episode_ends[: n + 3].any()  # the returns are not cut
     assert (model.memory.recurrent_states[n] == 0.5).all()
 
 
@@ -328,7 +326,7 @@ def test_no_sequence_is_trained_across_a_state_that_was_replaced(name, pending):
     ],
     ids=["type", "parts", "size", "nan"],
 )
-def test_a_state_that_does_not_fit_is_refused(name, change, error, message):
+def test_update_hidden_state_rejects_an_invalid_state(name, change, error, message):
     model = small_model(name)
     model.agent_name = "agent 5"
     play(model, 3)
@@ -355,7 +353,7 @@ def test_a_state_that_does_not_fit_is_refused(name, change, error, message):
         ({"state": OBS[1:]}, "expected 7 values"),
     ],
 )
-def test_a_transition_that_does_not_fit_is_refused(name, change, message):
+def test_store_memory_rejects_an_invalid_transition(name, change, message):
     model = small_model(name)
     play(model, 3)
     with pytest.raises(ValueError, match=message):
@@ -369,7 +367,7 @@ def test_a_transition_that_does_not_fit_is_refused(name, change, message):
 
 
 def transition(model, *, action=0, log_prob=-1.0, **changes):
-    """Return the arguments of store_memory, the vote's part always good."""
+    """Return the arguments of `store_memory`, with a valid vote."""
     given = {"state": OBS, "hidden": model._get_hidden_state(), "val": 0.0}
     given |= {"reward": 1.0, "done": False, **changes}
     if model.registry_name == "gru_ppo":
@@ -378,7 +376,7 @@ def transition(model, *, action=0, log_prob=-1.0, **changes):
 
 
 @both
-def test_the_pending_action(name):
+def test_pending_action_is_kept_during_evaluation(name):
     model = small_model(name)
     assert model._pending_action is None
     action = model.take_action(OBS)
@@ -393,16 +391,15 @@ def test_the_pending_action(name):
     assert model._pending_action is None
 
 
-def test_the_latest_move_and_vote_are_readable():
+def test_get_dual_action_returns_the_latest_move_and_vote():
     model = small_model("gru_ppo")
     assert model.get_dual_action() is None
     action = model.take_action(OBS)
     assert model.last_actions == model.get_dual_action() == divmod(action, 2)
 
 
-@both
-def test_learning_by_the_specifications_names(name):
-    model = small_model(name)
+def test_learn_and_train_step_return_the_loss():
+    model = small_model("lstm_ppo")
     assert model.learn() == 0.0
     play(model, 7)
     assert isinstance(model.learn(), float)
@@ -412,14 +409,14 @@ def test_learning_by_the_specifications_names(name):
     assert loss == 0.0
 
 
-def test_the_state_costs_one_to_two_and_the_weights_three_to_four():
+def test_sizes_of_states_and_weights_of_both_cells():
     gru, lstm = (small_model(name).policy.core for name in ("gru_ppo", "lstm_ppo"))
     assert (gru.state_size, lstm.state_size) == (H, 2 * H)
     counts = [sum(p.numel() for p in core.parameters()) for core in (gru, lstm)]
     assert counts[0] * 4 == counts[1] * 3
 
 
-def test_without_branches_the_gru_model_votes_by_one_choice():
+def test_gru_model_without_action_dims_has_a_single_vote():
     model = small_model("gru_ppo", action_space=5)
     assert model.action_dims == (5, 1)
     assert model.take_action(OBS) == model.last_actions[0]

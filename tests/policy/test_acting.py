@@ -1,3 +1,5 @@
+"""Acting: single steps by numpy and by PyTorch, and sampling of actions."""
+
 import copy
 import math
 
@@ -10,19 +12,19 @@ from sorrel_recurrent_ppo.policy import acting
 from sorrel_recurrent_ppo.policy.acting import PolicyStep, sample_branches
 from support.small_models import MODELS, OBS_SIZE, play, small_model
 
-both = pytest.mark.parametrize("name", MODELS)
+models = pytest.mark.parametrize("name", MODELS)
 
 
 def largest_difference(step, policy, n_steps=200):
-    """Follow an episode by ``step`` and by the policy's modules; compare everything."""
+    """Return the largest difference between ``step`` and the policy's modules in an episode."""
     rng = np.random.default_rng(31)
     parameter = next(policy.parameters())
-    row = np.zeros(policy.core.state_size, np.float32)
+    flat_state = np.zeros(policy.core.state_size, np.float32)
     state = policy.core.state_from_flat(torch.zeros(1, policy.core.state_size).to(parameter))
     worst = 0.0
     for _ in range(n_steps):
         obs = rng.normal(size=policy_input_size(policy)).astype(np.float32)
-        logits, value, row = step(obs, row)
+        logits, value, flat_state = step(obs, flat_state)
         with torch.no_grad():
             distribution, expected_value, state = policy.step(
                 torch.from_numpy(obs)[None].to(parameter), state
@@ -31,7 +33,7 @@ def largest_difference(step, policy, n_steps=200):
             worst,
             np.abs(logits - distribution.logits[0].float().numpy()).max(),
             abs(value - float(expected_value)),
-            np.abs(row - policy.core.flatten_state(state)[0].float().numpy()).max(),
+            np.abs(flat_state - policy.core.flatten_state(state)[0].float().numpy()).max(),
         )
     return worst
 
@@ -43,15 +45,15 @@ def policy_input_size(policy):
     return encoder.linear.in_features
 
 
-def same(model):
-    """Whether the model's own acting path equals its modules."""
+def matches_modules(model):
+    """Return whether the model's acting path equals its modules up to rounding."""
     return largest_difference(model._step, model.policy) < 1e-5
 
 
-def lively(name, **settings):
+def model_with_large_weights(name, **settings):
     """Return a model whose weights are large enough for differences to show.
 
-    And no larger: outputs of many hundreds would be rounded by more than the tolerance.
+    Even larger weights would give outputs whose rounding exceeds the tolerance.
     """
     model = small_model(name, **settings)
     generator = torch.Generator().manual_seed(23)
@@ -63,7 +65,7 @@ def lively(name, **settings):
     return model
 
 
-@both
+@models
 @pytest.mark.parametrize(
     "settings",
     [
@@ -75,109 +77,112 @@ def lively(name, **settings):
     ],
     ids=["flat", "layer_norm", "picture and scalar", "picture", "sizes"],
 )
-@pytest.mark.parametrize("large", [0, math.inf], ids=["row by row", "in blocks"])
-def test_the_fast_step_equals_the_modules(name, settings, large, monkeypatch):
-    monkeypatch.setattr(acting, "_LARGE", large)
-    assert same(lively(name, **settings))
+@pytest.mark.parametrize("large", [0, math.inf], ids=["vecdot", "dot"])
+def test_policy_step_matches_modules(name, settings, large, monkeypatch):
+    monkeypatch.setattr(acting, "_LARGE_BYTES", large)
+    assert matches_modules(model_with_large_weights(name, **settings))
 
 
-@both
-def test_it_follows_an_update(name):
-    model = lively(name)
+def test_policy_step_uses_weights_of_last_update():
+    model = model_with_large_weights("lstm_ppo")
     before = model._step(np.ones(OBS_SIZE, np.float32), model.memory.recurrent_state)
     play(model, 29)
     model.train_step()
     after = model._step(np.ones(OBS_SIZE, np.float32), np.zeros_like(model.memory.recurrent_state))
     assert model.n_updates == 1
     assert (before[0] != after[0]).all()
-    assert same(model)
+    assert matches_modules(model)
 
 
-@both
 @pytest.mark.parametrize("assign", [False, True])
-def test_it_follows_load_state_dict(name, assign):
-    model, other = lively(name), small_model(name, seed=41)
-    assert same(model)
+def test_policy_step_uses_loaded_state_dict(assign):
+    model, other = model_with_large_weights("lstm_ppo"), small_model("lstm_ppo", seed=41)
+    assert matches_modules(model)
     model.load_state_dict(copy.deepcopy(other.state_dict()), assign=assign)
-    assert same(model)
+    assert matches_modules(model)
 
 
-@both
-def test_a_model_with_assigned_weights_goes_on_learning(name):
-    model = lively(name)
-    model.load_state_dict(copy.deepcopy(lively(name).state_dict()), assign=True)
+def test_update_trains_assigned_weights():
+    model, other = model_with_large_weights("lstm_ppo"), model_with_large_weights("lstm_ppo")
+    model.load_state_dict(copy.deepcopy(other.state_dict()), assign=True)
     before = copy.deepcopy(model.policy.state_dict())
     play(model, 29)
     model.train_step()
     assert all((before[k] != v).any() for k, v in model.policy.state_dict().items())
-    assert same(model)
+    assert matches_modules(model)
 
 
-@both
-def test_it_follows_load(name, tmp_path):
-    model = lively(name)
-    small_model(name, seed=41).save(tmp_path / "other.pt")
-    assert same(model)
+def test_policy_step_uses_loaded_checkpoint(tmp_path):
+    model = model_with_large_weights("lstm_ppo")
+    small_model("lstm_ppo", seed=41).save(tmp_path / "other.pt")
+    assert matches_modules(model)
     model.load(tmp_path / "other.pt")
-    assert same(model)
+    assert matches_modules(model)
 
 
-@both
-def test_a_copy_has_weights_of_its_own(name):
-    model = lively(name)
-    assert same(model)
-    twin = copy.deepcopy(model)
+def test_copied_policy_step_uses_copied_weights():
+    model = model_with_large_weights("lstm_ppo")
+    assert matches_modules(model)
+    copied = copy.deepcopy(model)
     with torch.no_grad():
-        twin.policy.heads.critic.bias.add_(1.0)
-        twin.policy.core.rnn.bias_hh_l0.mul_(2.0)
-    assert same(twin)
-    assert same(model)
-    assert largest_difference(twin._step, model.policy) > 0.5
+        copied.policy.heads.critic.bias.add_(1.0)
+        copied.policy.core.rnn.bias_hh_l0.mul_(2.0)
+    assert matches_modules(copied)
+    assert matches_modules(model)
+    assert largest_difference(copied._step, model.policy) > 0.5
 
 
-@both
-def test_it_follows_the_weights_to_another_type_and_back(name):
-    model = lively(name)
-    assert same(model)
+def test_policy_step_follows_change_of_dtype():
+    model = model_with_large_weights("lstm_ppo")
+    assert matches_modules(model)
     model.to(torch.float64)
-    assert same(model)
+    assert matches_modules(model)
     model.to(torch.float32)
-    assert same(model)
+    assert matches_modules(model)
     with torch.no_grad():
         model.policy.heads.critic.bias.add_(1.0)
-    assert same(model)
+    assert matches_modules(model)
 
 
-@both
-def test_the_path_of_other_devices_equals_the_modules(name):
-    model = lively(name)
+@models
+def test_torch_step_matches_modules(name):
+    model = model_with_large_weights(name)
     assert largest_difference(model._step._torch_step, model.policy) < 1e-6
 
 
-@both
-def test_a_step_changes_neither_its_input_nor_the_state_before_it(name):
-    model = lively(name)
-    obs, row = np.ones(OBS_SIZE, np.float32), np.ones(model.policy.core.state_size, np.float32)
-    model._step(obs, row)
+@models
+def test_policy_step_leaves_its_arguments_unchanged(name):
+    model = model_with_large_weights(name)
+    obs = np.ones(OBS_SIZE, np.float32)
+    flat_state = np.ones(model.policy.core.state_size, np.float32)
+    model._step(obs, flat_state)
     assert (obs == 1).all()
-    assert (row == 1).all()
+    assert (flat_state == 1).all()
 
 
-@both
-def test_a_step_leaves_no_graph(name):
-    step = PolicyStep(lively(name, obs_dim=[1, 2, 3]).policy)
-    row = np.zeros(step.policy.core.state_size, np.float32)
-    logits, value, new_row = step(np.ones(OBS_SIZE, np.float32), row)
-    assert (type(logits), type(value), type(new_row)) == (np.ndarray, float, np.ndarray)
+def test_policy_step_returns_arrays_without_autograd():
+    step = PolicyStep(model_with_large_weights("lstm_ppo", obs_dim=[1, 2, 3]).policy)
+    flat_state = np.zeros(step.policy.core.state_size, np.float32)
+    logits, value, next_flat_state = step(np.ones(OBS_SIZE, np.float32), flat_state)
+    assert (type(logits), type(value), type(next_flat_state)) == (np.ndarray, float, np.ndarray)
 
 
-# --- sampling ---
+@models
+def test_policy_step_with_saturated_gates_does_not_warn(name):
+    model = model_with_large_weights(name)
+    with torch.no_grad():
+        for parameter in model.policy.core.parameters():
+            parameter.mul_(1e6)
+    assert matches_modules(model)
+
+
+# --- sample_branches ---
 
 LOGITS = np.array([0.3, -1.0, 1.2, 0.0, 2.0, -0.5, 0.5, 0.1], np.float32)
 DIMS = (3, 5)
 
 
-def test_samples_have_the_frequencies_of_the_policy():
+def test_sample_branches_has_the_frequencies_of_the_policy():
     rng, n = np.random.default_rng(3), 20_000
     counts = np.zeros(DIMS)
     for _ in range(n):
@@ -190,7 +195,7 @@ def test_samples_have_the_frequencies_of_the_policy():
     assert ((counts - expected) ** 2 / expected).sum() < 29.14
 
 
-def test_log_probabilities_are_those_of_categoricals():
+def test_sample_branches_log_probs_match_categoricals():
     rng = np.random.default_rng(3)
     parts = [Categorical(logits=part) for part in torch.from_numpy(LOGITS).split(DIMS)]
     for deterministic in (False, True) * 20:
@@ -199,7 +204,7 @@ def test_log_probabilities_are_those_of_categoricals():
         assert log_probs == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_mode_is_the_most_probable_choice_and_draws_nothing():
+def test_sample_branches_deterministic_takes_the_mode_without_drawing():
     rng = np.random.default_rng(3)
     before = rng.bit_generator.state
     choices, _ = sample_branches(LOGITS, DIMS, rng, deterministic=True)
@@ -208,7 +213,7 @@ def test_the_mode_is_the_most_probable_choice_and_draws_nothing():
 
 
 @pytest.mark.parametrize("deterministic", [False, True])
-def test_extreme_logits_neither_warn_nor_overflow(deterministic):
+def test_sample_branches_with_extreme_logits_does_not_overflow(deterministic):
     logits = np.array([1e30, -1e30, 0.0, -1e4, 1e4], np.float32)
     choices, log_probs = sample_branches(
         logits, (3, 2), np.random.default_rng(0), deterministic=deterministic
@@ -216,19 +221,10 @@ def test_extreme_logits_neither_warn_nor_overflow(deterministic):
     assert (choices, log_probs) == ([0, 1], [0.0, 0.0])
 
 
-def test_a_draw_at_the_very_end_is_still_a_choice():
+def test_sample_branches_accepts_a_draw_next_to_one():
     class AlmostOne:
         def random(self):
             return math.nextafter(1.0, 0.0)
 
     choices, _ = sample_branches(np.zeros(7, np.float32), (7,), AlmostOne(), deterministic=False)  # pyright: ignore[reportArgumentType]
     assert choices == [6]
-
-
-@both
-def test_weights_so_large_that_gates_saturate_do_not_warn(name):
-    model = lively(name)
-    with torch.no_grad():
-        for parameter in model.policy.core.parameters():
-            parameter.mul_(1e6)
-    assert same(model)

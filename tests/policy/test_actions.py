@@ -1,3 +1,5 @@
+"""Joint actions: flat indices, branches and the check of ``action_dims``."""
+
 import itertools
 import math
 
@@ -11,25 +13,25 @@ DIMS = [(7,), (3, 2), (2, 3), (5, 3, 2), (2, 1, 3), (2, 3, 2, 5)]
 
 
 @pytest.mark.parametrize("dims", DIMS)
-def test_flat_indices_count_through_the_branches_the_last_one_fastest(dims):
+def test_flat_index_varies_fastest_in_the_last_branch(dims):
     in_order = list(itertools.product(*(range(size) for size in dims)))
     assert [flatten_action(branches, dims) for branches in in_order] == list(range(len(in_order)))
     assert split_actions(np.arange(math.prod(dims)), dims).tolist() == [list(b) for b in in_order]
 
 
-def test_move_and_vote_by_hand():
+def test_flat_index_of_move_and_vote_matches_hand_computation():
     assert flatten_action((2, 1), (5, 3)) == 2 * 3 + 1
     assert flatten_action((1, 2, 0), (2, 3, 5)) == (1 * 3 + 2) * 5 + 0
     assert split_actions(np.array([7, 14, 0]), (5, 3)).tolist() == [[2, 1], [4, 2], [0, 0]]
 
 
-def test_as_many_choices_as_branches():
+def test_flatten_action_requires_one_choice_per_branch():
     with pytest.raises(ValueError, match="zip"):
         flatten_action((1, 2), (2, 3, 5))
 
 
 @pytest.mark.parametrize("dims", DIMS)
-def test_dims_that_make_up_the_action_space_are_taken(dims):
+def test_validate_action_dims_accepts_matching_product(dims):
     assert validate_action_dims(list(dims), math.prod(dims)) == dims
 
 
@@ -47,6 +49,6 @@ def test_dims_that_make_up_the_action_space_are_taken(dims):
         (6, 6, "list of integers, not 6"),
     ],
 )
-def test_dims_that_do_not_are_refused(dims, action_space, message):
+def test_validate_action_dims_rejects_invalid_sizes(dims, action_space, message):
     with pytest.raises(ConfigError, match=message):
         validate_action_dims(dims, action_space)

@@ -1,12 +1,11 @@
+"""The policy: sequences against single steps, gradients, inputs and initial weights."""
+
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Categorical
 
 from sorrel_recurrent_ppo.learning.sequences import cut_sequences, pad_sequences
 from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy
-from sorrel_recurrent_ppo.policy.encoders import PictureEncoder
-from sorrel_recurrent_ppo.policy.heads import BranchedCategorical
 from sorrel_recurrent_ppo.policy.observations import ObservationLayout
 
 DIMS = (3, 2, 5)
@@ -35,29 +34,35 @@ def make_policy(cell, layout, *, layer_norm=False):
         return policy, torch.randn(len(EPISODE_STARTS), layout.size)
 
 
-def act_through(policy, obs, first_row):
-    """Step through the rollout with resets; return logits, values and the rows before the steps."""
-    logits, values, rows = [], [], []
-    row = first_row
+def run_steps(policy, obs, first_flat_state):
+    """Run the rollout by single steps with resets.
+
+    Returns:
+        The logits, the values, and the flat states before the steps.
+    """
+    logits, values, flat_states = [], [], []
+    flat_state = first_flat_state
     for t in range(len(obs)):
         if EPISODE_STARTS[t]:
-            row = torch.zeros_like(first_row)
-        rows.append(row)
-        distribution, value, state = policy.step(obs[t : t + 1], policy.core.state_from_flat(row))
-        row = policy.core.flatten_state(state)
+            flat_state = torch.zeros_like(first_flat_state)
+        flat_states.append(flat_state)
+        distribution, value, state = policy.step(
+            obs[t : t + 1], policy.core.state_from_flat(flat_state)
+        )
+        flat_state = policy.core.flatten_state(state)
         logits.append(distribution.logits)
         values.append(value)
-    return torch.cat(logits), torch.cat(values), torch.cat(rows)
+    return torch.cat(logits), torch.cat(values), torch.cat(flat_states)
 
 
-def evaluate(policy, obs, rows, sequence_length):
-    """Evaluate the same rollout as sequences from stored rows, all in one padded grid."""
+def evaluate(policy, obs, flat_states, sequence_length):
+    """Evaluate the rollout as sequences from stored flat states, in one padded grid."""
     starts, lengths = cut_sequences(EPISODE_STARTS, sequence_length)
-    order = np.arange(len(starts))[::-1]  # any order will do
+    order = np.arange(len(starts))[::-1]  # the order is arbitrary
     grid = pad_sequences(starts[order], lengths[order])
     distribution, values = policy.evaluate_sequences(
         obs[grid.steps],
-        policy.core.state_from_flat(rows[starts[order]]),
+        policy.core.state_from_flat(flat_states[starts[order]]),
         torch.as_tensor(grid.positions),
         grid.n_steps,
     )
@@ -65,24 +70,24 @@ def evaluate(policy, obs, rows, sequence_length):
     return distribution.logits[back], values[back]
 
 
-def first_row(policy):
+def first_flat_state(policy):
     return torch.linspace(-1, 1, policy.core.state_size).unsqueeze(0)
 
 
 @cells
 @layouts
 @pytest.mark.parametrize("sequence_length", [1, 2, 3, 100])
-def test_sequences_from_stored_states_are_the_step_loop(cell, layout, sequence_length):
+def test_sequences_from_stored_states_match_single_steps(cell, layout, sequence_length):
     policy, obs = make_policy(cell, layout)
-    logits, values, rows = act_through(policy, obs, first_row(policy))
-    evaluated_logits, evaluated_values = evaluate(policy, obs, rows, sequence_length)
+    logits, values, flat_states = run_steps(policy, obs, first_flat_state(policy))
+    evaluated_logits, evaluated_values = evaluate(policy, obs, flat_states, sequence_length)
     torch.testing.assert_close(evaluated_logits, logits)
     torch.testing.assert_close(evaluated_values, values)
 
 
 @cells
 @pytest.mark.parametrize("layer_norm", [False, True])
-def test_whole_episodes_have_the_gradients_of_the_step_loop(cell, layer_norm):
+def test_complete_episodes_have_the_gradients_of_single_steps(cell, layer_norm):
     policy, obs = make_policy(cell, LAYOUTS["picture and scalars"], layer_norm=layer_norm)
     weigh_logits, weigh_values = torch.randn(len(obs), sum(DIMS)), torch.randn(len(obs))
 
@@ -90,40 +95,40 @@ def test_whole_episodes_have_the_gradients_of_the_step_loop(cell, layer_norm):
         loss = (logits * weigh_logits).sum() + (values * weigh_values).sum()
         return torch.autograd.grad(loss, tuple(policy.parameters()))
 
-    logits, values, rows = act_through(policy, obs, first_row(policy))
+    logits, values, flat_states = run_steps(policy, obs, first_flat_state(policy))
     by_steps = gradients(logits, values)
-    by_sequences = gradients(*evaluate(policy, obs, rows.detach(), 100))
+    by_sequences = gradients(*evaluate(policy, obs, flat_states.detach(), 100))
     for one, other in zip(by_sequences, by_steps, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
         assert one.abs().sum() > 0
 
 
 @cells
-def test_the_gradient_reaches_back_to_the_start_of_the_episode_and_no_further(cell):
+def test_gradient_reaches_exactly_to_the_start_of_the_episode(cell):
     policy, obs = make_policy(cell, LAYOUTS["flat"])
-    _, _, rows = act_through(policy, obs, first_row(policy))
+    _, _, flat_states = run_steps(policy, obs, first_flat_state(policy))
     obs.requires_grad_()
-    _, values = evaluate(policy, obs, rows.detach(), 100)
+    _, values = evaluate(policy, obs, flat_states.detach(), 100)
     (reached,) = torch.autograd.grad(values[8], obs)  # the last step of the episode from 2 to 8
-    assert [bool(row.any()) for row in reached] == [2 <= t <= 8 for t in range(len(obs))]
+    assert [bool(gradient.any()) for gradient in reached] == [2 <= t <= 8 for t in range(len(obs))]
 
 
 @cells
-def test_the_gradient_stops_at_the_start_of_a_sequence(cell):
+def test_gradient_stops_at_the_start_of_the_sequence(cell):
     policy, obs = make_policy(cell, LAYOUTS["flat"])
-    _, _, rows = act_through(policy, obs, first_row(policy))
+    _, _, flat_states = run_steps(policy, obs, first_flat_state(policy))
     obs.requires_grad_()
-    _, values = evaluate(policy, obs, rows.detach(), 4)  # 2..8 is cut into 2..5 and 6..8
+    _, values = evaluate(policy, obs, flat_states.detach(), 4)  # 2..8 is cut into 2..5 and 6..8
     (reached,) = torch.autograd.grad(values[8], obs)
-    assert [bool(row.any()) for row in reached] == [6 <= t <= 8 for t in range(len(obs))]
+    assert [bool(gradient.any()) for gradient in reached] == [6 <= t <= 8 for t in range(len(obs))]
 
 
 @cells
-def test_only_h_reaches_the_heads(cell):
+def test_heads_receive_h_only(cell):
     policy, obs = make_policy(cell, LAYOUTS["flat"])
     assert policy.heads.actor.in_features == policy.heads.critic.in_features == H
     distribution, value, state = policy.step(
-        obs[:1], policy.core.state_from_flat(first_row(policy))
+        obs[:1], policy.core.state_from_flat(first_flat_state(policy))
     )
     h = (state[0] if isinstance(state, tuple) else state)[0]
     expected, expected_value = policy.heads(h)
@@ -132,7 +137,7 @@ def test_only_h_reaches_the_heads(cell):
 
 
 @layouts
-def test_every_number_of_the_observation_is_seen(layout):
+def test_logits_depend_on_every_value_of_the_observation(layout):
     policy, obs = make_policy("lstm", layout)
     state = policy.core.zero_state(1, "cpu")
     before = policy.step(obs[:1], state)[0].logits
@@ -142,40 +147,8 @@ def test_every_number_of_the_observation_is_seen(layout):
         assert (policy.step(changed, state)[0].logits != before).any(), position
 
 
-def test_a_picture_is_read_by_rows_of_its_channels():
-    policy, obs = make_policy("gru", LAYOUTS["picture and scalars"])
-    encoder = policy.encoder
-    assert isinstance(encoder, PictureEncoder)
-    picture = obs[:1, :30].reshape(1, 2, 3, 5)
-    x = torch.relu(encoder.conv2(torch.relu(encoder.conv1(picture)))).reshape(1, -1)
-    expected = torch.cat((torch.relu(encoder.linear(x)), obs[:1, 30:]), dim=1)
-    torch.testing.assert_close(policy.features(obs[:1]), expected)
-    assert (encoder.conv1.out_channels, encoder.conv2.out_channels) == (32, 64)
-    assert encoder.conv1.kernel_size == encoder.conv2.kernel_size == (3, 3)
-
-
-def test_log_probabilities_and_entropies_of_branches_add_up():
-    logits = torch.randn(17, sum(DIMS), generator=torch.Generator().manual_seed(1))
-    branches = torch.stack([torch.arange(17) % size for size in DIMS], dim=1)
-    log_prob, entropy = BranchedCategorical(logits, DIMS).log_prob_and_entropy(branches)
-    parts = [Categorical(logits=part) for part in logits.split(DIMS, dim=1)]
-    torch.testing.assert_close(
-        log_prob, sum(p.log_prob(branches[:, k]) for k, p in enumerate(parts))
-    )
-    torch.testing.assert_close(entropy, sum(p.entropy() for p in parts))
-
-
-def test_joint_probabilities_sum_to_one():
-    logits = torch.randn(1, sum(DIMS), generator=torch.Generator().manual_seed(1))
-    joint = torch.cartesian_prod(*(torch.arange(size) for size in DIMS))
-    distribution = BranchedCategorical(logits.expand(len(joint), -1), DIMS)
-    log_prob, entropy = distribution.log_prob_and_entropy(joint)
-    assert log_prob.exp().sum().item() == pytest.approx(1.0)
-    assert entropy[0].item() == pytest.approx(-(log_prob.exp() * log_prob).sum().item())
-
-
 @cells
-def test_the_first_policy_is_near_uniform_whatever_it_sees(cell):
+def test_initial_policy_is_nearly_uniform(cell):
     with torch.random.fork_rng():
         torch.manual_seed(5)
         policy = RecurrentPolicy(

@@ -1,3 +1,5 @@
+"""Observations: their layout, the picture in Sorrel's specs, and their validation."""
+
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,9 @@ KINDS = ["EmptyEntity", "Wall", "Gem"]
         ([3, 5, 7], "auto", None, (3, 5, 7), 0),
     ],
 )
-def test_how_an_observation_is_read(input_size, obs_type, obs_dim, picture, n_scalars):
+def test_observation_layout_of_shape_and_settings(
+    input_size, obs_type, obs_dim, picture, n_scalars
+):
     layout = observation_layout(input_size, obs_type, obs_dim)
     assert (layout.picture, layout.n_scalars) == (picture, n_scalars)
     assert layout.picture_size + layout.n_scalars == layout.size
@@ -50,25 +54,25 @@ def test_how_an_observation_is_read(input_size, obs_type, obs_dim, picture, n_sc
 @pytest.mark.parametrize(
     ("input_size", "obs_type", "obs_dim", "message"),
     [
-        ((105,), "image", None, r"input_size=\[105\] does not tell the picture's shape"),
-        ((1, 105), "image", None, "give obs_dim="),
+        ((105,), "image", None, r"input_size=\[105\] does not determine the picture's shape"),
+        ((1, 105), "image", None, "set obs_dim="),
         ((104,), "auto", (3, 5, 7), r"obs_dim=\[3, 5, 7\] has 105 values.* only 104"),
         ((0,), "auto", None, "empty observation"),
         ((3, 0, 5), "auto", None, "empty observation"),
         ((-2, -3), "auto", None, "empty observation"),
     ],
 )
-def test_observations_that_cannot_be_read(input_size, obs_type, obs_dim, message):
+def test_observation_layout_rejects_invalid_settings(input_size, obs_type, obs_dim, message):
     with pytest.raises(ConfigError, match=message):
         observation_layout(input_size, obs_type, obs_dim)
 
 
-def test_more_scalars_join_at_the_end():
+def test_with_scalars_appends_them():
     layout = ObservationLayout(107, (3, 5, 7)).with_scalars(4)
     assert (layout.picture, layout.n_scalars, layout.size) == ((3, 5, 7), 6, 111)
 
 
-# --- the picture in Sorrel's specs ---
+# --- picture_shape ---
 
 
 def environment_spec(name: str) -> Any:
@@ -86,14 +90,14 @@ def environment_spec(name: str) -> Any:
         ("iowa", (8, 5, 5), 0),
     ],
 )
-def test_the_picture_is_found_in_the_specs_of_sorrels_examples(environment, picture, n_scalars):
+def test_picture_shape_of_sorrels_example_specs(environment, picture, n_scalars):
     spec = environment_spec(environment)
     assert picture_shape(spec) == picture
     assert np.prod(spec.input_size) - np.prod(picture) == n_scalars
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_the_picture_of_rgb_and_one_hot_specs(flat):
+def test_picture_shape_of_rgb_and_one_hot_specs(flat):
     specs: list[Any] = [
         OneHotObservationSpec([*KINDS, "Bone"], False, vision_radius=1),
         RGBObservationSpec(KINDS, False, vision_radius=3),
@@ -105,24 +109,24 @@ def test_the_picture_of_rgb_and_one_hot_specs(flat):
         assert picture_shape(spec) == picture
 
 
-def test_a_full_view_keeps_its_picture_only_unflattened():
+def test_picture_shape_of_full_view_requires_unflattened_spec():
     spec = OneHotObservationSpec(KINDS, True, env_dims=(5, 7))
     assert picture_shape(spec) == (3, 5, 7)
     spec.override_input_size((105,))
     assert picture_shape(spec) is None
 
 
-def test_letters_are_no_picture():
+def test_picture_shape_of_ascii_spec_is_none():
     assert picture_shape(AsciiObservationSpec(KINDS, False, vision_radius=1)) is None
 
 
-def test_a_spec_too_small_for_its_picture_has_none():
+def test_picture_shape_larger_than_the_spec_is_none():
     spec = OneHotObservationSpec(KINDS, False, vision_radius=2)
     spec.override_input_size((74,))
     assert picture_shape(spec) is None
 
 
-# --- reading one ---
+# --- read_observation ---
 
 
 @pytest.mark.parametrize(
@@ -138,12 +142,12 @@ def test_a_spec_too_small_for_its_picture_has_none():
     ],
     ids=["float64", "int", "list", "tensor", "bfloat16", "sparse", "int16"],
 )
-def test_observations_of_any_shape_and_numeric_type_are_read(state):
+def test_read_observation_accepts_any_shape_and_numeric_type(state):
     obs = read_observation(state, 4, "agent 5")
     assert (obs.dtype, obs.tolist()) == (np.float32, [1.0, 2.0, 3.0, 4.0])
 
 
-def test_what_is_read_is_not_shared():
+def test_read_observation_copies():
     state = np.ones(4, np.float32)
     obs = read_observation(state, 4, "agent 5")
     state[0] = 7
@@ -178,10 +182,10 @@ def test_what_is_read_is_not_shared():
         ({"a": 1}, TypeError, "must be an array of numbers, not dict"),
     ],
 )
-def test_unfit_observations_are_refused(state, error, message):
+def test_read_observation_rejects_invalid_observations(state, error, message):
     with pytest.raises(error, match=f"^agent 5: the observation .*{message}"):
         read_observation(state, 4, "agent 5")
 
 
-def test_large_finite_values_are_fit():
+def test_read_observation_accepts_large_finite_values():
     assert read_observation([3e38, 3e38, -3e38, 1], 4, "agent 5")[0] == np.float32(3e38)

@@ -1,3 +1,5 @@
+"""The recurrent core: sequences against single steps, padding, and flat states."""
+
 from typing import get_args
 
 import pytest
@@ -19,15 +21,15 @@ def make_core(cell):
         for parameter in core.parameters():
             parameter.normal_(generator=generator)
     x = torch.randn(T, B, F, generator=generator)
-    rows = torch.randn(B, core.state_size, generator=generator)
-    return core, x, rows
+    flat_states = torch.randn(B, core.state_size, generator=generator)
+    return core, x, flat_states
 
 
-def step_loop(core, x, rows):
-    """Run each sequence on its own, step by step; return outputs and final rows."""
+def step_loop(core, x, flat_states):
+    """Return each sequence's outputs and final flat state, computed by single steps."""
     outputs, finals = [], []
     for b, length in enumerate(LENGTHS.tolist()):
-        state = core.state_from_flat(rows[b : b + 1])
+        state = core.state_from_flat(flat_states[b : b + 1])
         for t in range(length):
             output, state = core.step(x[t, b : b + 1], state)
             outputs.append(output)
@@ -44,82 +46,84 @@ def gradients(loss, *tensors):
 
 
 @cells
-def test_a_sequence_pass_is_the_step_loop(cell):
-    core, x, rows = make_core(cell)
-    expected, _ = step_loop(core, x, rows)
-    torch.testing.assert_close(real_steps(core(x, core.state_from_flat(rows))), expected)
+def test_forward_matches_single_steps(cell):
+    core, x, flat_states = make_core(cell)
+    expected, _ = step_loop(core, x, flat_states)
+    torch.testing.assert_close(real_steps(core(x, core.state_from_flat(flat_states))), expected)
 
 
 @cells
-def test_a_sequence_pass_has_the_gradients_of_the_step_loop(cell):
-    core, x, rows = make_core(cell)
+def test_forward_has_the_gradients_of_single_steps(cell):
+    core, x, flat_states = make_core(cell)
     x.requires_grad_()
-    rows.requires_grad_()
+    flat_states.requires_grad_()
     weigh = torch.randn(int(LENGTHS.sum()), H, generator=torch.Generator().manual_seed(2))
-    inputs = (x, rows, *core.parameters())
-    loop = gradients((step_loop(core, x, rows)[0] * weigh).sum(), *inputs)
-    batched = gradients((real_steps(core(x, core.state_from_flat(rows))) * weigh).sum(), *inputs)
+    inputs = (x, flat_states, *core.parameters())
+    loop = gradients((step_loop(core, x, flat_states)[0] * weigh).sum(), *inputs)
+    batched = gradients(
+        (real_steps(core(x, core.state_from_flat(flat_states))) * weigh).sum(), *inputs
+    )
     for one, other in zip(batched, loop, strict=True):
         torch.testing.assert_close(one, other)
         assert one.abs().sum() > 0
 
 
 @cells
-def test_garbage_in_the_padding_changes_nothing(cell):
-    core, x, rows = make_core(cell)
+def test_padding_values_do_not_affect_real_steps(cell):
+    core, x, flat_states = make_core(cell)
     garbage = x.clone()
     for b, length in enumerate(LENGTHS.tolist()):
         garbage[length:, b] = 1e30
-    state = core.state_from_flat(rows)
+    state = core.state_from_flat(flat_states)
     assert torch.equal(real_steps(core(garbage, state)), real_steps(core(x, state)))
     one = core.flatten_state(core.state_after(garbage, state, LENGTHS))
     assert torch.equal(one, core.flatten_state(core.state_after(x, state, LENGTHS)))
 
 
 @cells
-def test_the_state_after_ragged_sequences_is_that_of_their_own_last_steps(cell):
-    core, x, rows = make_core(cell)
-    _, expected = step_loop(core, x, rows)
-    state = core.state_after(x, core.state_from_flat(rows), LENGTHS)
+def test_state_after_matches_the_last_step_of_each_sequence(cell):
+    core, x, flat_states = make_core(cell)
+    _, expected = step_loop(core, x, flat_states)
+    state = core.state_after(x, core.state_from_flat(flat_states), LENGTHS)
     torch.testing.assert_close(core.flatten_state(state), expected)
 
 
 @cells
-def test_rows_and_states_turn_into_each_other(cell):
-    core, _, rows = make_core(cell)
-    state = core.state_from_flat(rows)
-    assert torch.equal(core.flatten_state(state), rows)
+def test_flat_states_round_trip(cell):
+    core, _, flat_states = make_core(cell)
+    state = core.state_from_flat(flat_states)
+    assert torch.equal(core.flatten_state(state), flat_states)
     parts = state if isinstance(state, tuple) else (state,)
     assert [tuple(part.shape) for part in parts] == [(1, B, H)] * (2 if cell == "lstm" else 1)
-    assert torch.equal(parts[0][0], rows[:, :H])
+    assert torch.equal(parts[0][0], flat_states[:, :H])
 
 
 @cells
-def test_the_zero_state_is_zero(cell):
+def test_zero_state_is_zero(cell):
     core, _, _ = make_core(cell)
-    rows = core.flatten_state(core.zero_state(B, "cpu"))
-    assert torch.equal(rows, torch.zeros(B, core.state_size))
+    flat_states = core.flatten_state(core.zero_state(B, "cpu"))
+    assert torch.equal(flat_states, torch.zeros(B, core.state_size))
 
 
 @cells
-def test_the_output_is_h_alone(cell):
-    core, x, rows = make_core(cell)
-    output, state = core.step(x[0], core.state_from_flat(rows))
+def test_step_returns_h_as_output(cell):
+    core, x, flat_states = make_core(cell)
+    output, state = core.step(x[0], core.state_from_flat(flat_states))
     h = state[0] if isinstance(state, tuple) else state
     assert torch.equal(output, h[0])
 
 
-def test_the_cell_state_shows_in_the_next_step():
-    core, x, rows = make_core("lstm")
-    changed = rows.clone()
+def test_step_depends_on_the_cell_state():
+    core, x, flat_states = make_core("lstm")
+    changed = flat_states.clone()
     changed[:, H:] += 1.0
-    before, _ = core.step(x[0], core.state_from_flat(rows))
+    before, _ = core.step(x[0], core.state_from_flat(flat_states))
     after, _ = core.step(x[0], core.state_from_flat(changed))
     assert (before != after).all()
 
 
 @cells
-def test_the_weights_are_those_of_the_torch_layer_in_its_order(cell):
+def test_weights_are_the_torch_layers_in_its_order(cell):
     core, _, _ = make_core(cell)
     layer = core.rnn
     expected = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0)

@@ -102,7 +102,7 @@ def test_a_newcomer_goes_on_counting_and_starts_its_own_books(env):
     def replace(environment, epoch):
         if epoch in (1, 2):
             population(environment).replace_model(
-                environment, 1, newcomer(environment), model_name="lstm_ppo", seed=9
+                1, newcomer(environment), model_name="lstm_ppo", seed=9
             )
 
     population(env).epoch_start_callbacks.append(replace)
@@ -113,7 +113,7 @@ def test_a_newcomer_goes_on_counting_and_starts_its_own_books(env):
 
 def test_a_newcomer_takes_the_place_and_the_keys_and_its_label(env):
     model = newcomer(env)
-    population(env).replace_model(env, 1, model, model_name="lstm_ppo", seed=9)
+    population(env).replace_model(1, model, model_name="lstm_ppo", seed=9)
     assert env.agents[1].model is model
     assert model.agent_name == "agent 1 (Forager)"  # pyright: ignore
     assert model.memory.extra_data["mood"].shape == (model.memory.capacity, 4)
@@ -123,7 +123,7 @@ def test_a_newcomer_takes_the_place_and_the_keys_and_its_label(env):
 
 def test_a_newcomer_survives_an_environment_that_builds_agents_anew(env):
     model = newcomer(env)
-    population(env).replace_model(env, 1, model, model_name="lstm_ppo", seed=9)
+    population(env).replace_model(1, model, model_name="lstm_ppo", seed=9)
     env.run_experiment(2)
     assert env.agents[1].model is model
     assert len(population(env).members[1].rewards) == 2
@@ -188,7 +188,7 @@ def test_a_model_shared_by_hand_is_refused_at_the_next_epoch(env):
 def test_a_newcomer_who_is_another_agent_is_refused_and_nothing_changes(env):
     models, members = [agent.model for agent in env.agents], list(population(env).members)
     with pytest.raises(ConfigError, match=names_both((1, "Forager"), (2, "HunterAgent"))):
-        population(env).replace_model(env, 1, models[2], model_name="lstm_ppo", seed=9)
+        population(env).replace_model(1, models[2], model_name="lstm_ppo", seed=9)
     assert [agent.model for agent in env.agents] == models
     assert population(env).members == members
     assert models[2].agent_name == "agent 2 (HunterAgent)"

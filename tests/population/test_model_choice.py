@@ -10,6 +10,7 @@ from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.population.model_choice import (
     AgentFacts,
     assign_models,
+    check_lists,
     model_section,
     read_requests,
 )
@@ -25,7 +26,9 @@ def choose(config: Any, facts):
     """Return ``(name, built?)`` per agent, or ``None`` where nothing speaks of it."""
     config = OmegaConf.create(config)
     assert isinstance(config, DictConfig)
-    choices = assign_models(config, read_requests(config, AVAILABLE), facts)
+    requests = read_requests(config, AVAILABLE)
+    check_lists(config, requests, facts, complete=True)
+    choices = assign_models(config, requests, facts)
     return [choice and (choice.name, choice.build) for choice in choices]
 
 
@@ -145,9 +148,19 @@ class TestTheEnvironmentsOwn:
         assert choose(config, TWO) == [("gru_ppo", True)] * 2
 
     def test_two_contradicting_names_are_an_error_naming_both_keys(self):
-        config = {"agent": {"agent": {"model": "lstm_ppo"}}, "model": {"type": "gru_ppo"}}
-        with pytest.raises(ConfigError, match=r"model\.type=gru_ppo and agent\.agent\.model=lstm"):
+        config = {"model": {"type": "gru_ppo", "model_type": "lstm_ppo"}}
+        with pytest.raises(ConfigError, match=r"model\.type=gru_ppo and model\.model_type=lstm"):
             choose(config, TWO)
+
+    def test_a_kind_takes_precedence_over_all(self):
+        config = {"agent": {"agent": {"model": "lstm_ppo"}}, "model": {"type": "gru_ppo"}}
+        assert choose(config, TWO) == [("lstm_ppo", True)] * 2
+
+    def test_a_kind_that_keeps_its_own_model_takes_precedence_unless_it_is_everyone(self):
+        mixed = [AgentFacts("Forager", "Forager", "iqn"), AgentFacts("Police", "Police", "iqn")]
+        config = {"agent": {"police": {"model": "iqn"}}, "model": {"type": "gru_ppo"}}
+        assert choose(config, mixed) == [("gru_ppo", True), ("iqn", False)]
+        assert choose(config, mixed[1:]) == [("gru_ppo", True)]
 
     def test_the_same_name_twice_is_none(self):
         config = {"agent": {"agent": {"model": "gru_ppo"}}, "model": {"type": "gru_ppo"}}

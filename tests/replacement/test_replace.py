@@ -25,8 +25,8 @@ from sorrel_recurrent_ppo.integration.install import install, uninstall
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint
 from sorrel_recurrent_ppo.population.members import population_of
-from sorrel_recurrent_ppo.registry import build_model
 from sorrel_recurrent_ppo.population.records import Replacement, write_replacements
+from sorrel_recurrent_ppo.registry import build_model
 from support.strange_environment import strange_environment
 
 CLASSES = {
@@ -207,6 +207,7 @@ def test_the_newcomer_is_a_fresh_model_of_the_same_kind_and_parameters(model, tm
         tenure=6,
         seed=record.seed,
         checkpoint=None,
+        by="replace_agent",
     )
     assert records(env) == [record]
     assert env.agents[1] is agent
@@ -414,7 +415,7 @@ def test_too_few_old_enough_are_replaced_and_reported(tmp_path, caplog):
     assert [record.epoch for record in records(env)] == [2, 2, 3]
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert warnings[0].startswith("epoch 1: 2 agents were due to be replaced, 0 are")
-    assert "(by place: 1, 1, 1)" in warnings[0]
+    assert "(by index: 1, 1, 1)" in warnings[0]
     assert warnings[1].startswith("epoch 3: 2 agents were due to be replaced, 1 are")
     assert len(warnings) == 2
 
@@ -474,7 +475,7 @@ def test_refused_at_the_start_of_the_run_though_due_later(section, message, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((3,), "there is no agent 3: env.agents has 3, from 0 to 2"),
+        ((3,), "there is no agent 3: TreasurehuntEnv has 3, from 0 to 2"),
         ((-1,), "there is no agent -1"),
         (("1",), "index must be an agent's index"),
         ((True,), "index must be an agent's index"),
@@ -567,6 +568,7 @@ def test_records_as_a_csv_file(tmp_path):
             "tenure": "0",
             "seed": str(record.seed),
             "checkpoint": "",
+            "by": "replace_agent",
         }
         for record, left, joined in zip(written, "20", "34", strict=True)
     ]

@@ -1,8 +1,8 @@
 """A memory task played by Sorrel's own treasurehunt agent.
 
-A trial: a cue on the left or on the right in the first turn, then nothing, and in the last turn two
-doors that look the same. The door on the cue's side pays 1, the other costs 1. Who does not
-remember the cue cannot do better than to guess right in half of the trials.
+A trial shows a cue on the left or on the right in the first turn, nothing in the following turns,
+and two indistinguishable targets in the last turn. The target on the cue's side pays 1, the other
+-1. Without memory of the cue, no policy succeeds in more than half of the trials on average.
 """
 
 from collections.abc import Callable
@@ -18,17 +18,17 @@ from sorrel.examples.treasurehunt.agents import TreasurehuntAgent
 from sorrel.observation.observation_spec import OneHotObservationSpec
 from sorrel.worlds import Gridworld
 
-ENTITIES = ["EmptyEntity", "Wall", "Cue", "Door", "TreasurehuntAgent"]
+ENTITIES = ["EmptyEntity", "Wall", "Cue", "Target", "TreasurehuntAgent"]
 ACTIONS = ["left", "right", "up"]
 HERE, LEFT, RIGHT = (1, 1, 0), (1, 0, 0), (1, 2, 0)
 
 
 class Cue(Entity):
-    """Shows on which side the reward will be."""
+    """A sign on the side of the reward."""
 
 
-class Door(Entity):
-    """Looks the same whatever it is worth."""
+class Target(Entity):
+    """A target whose appearance does not depend on its value."""
 
     def __init__(self, value: float):
         super().__init__()
@@ -36,14 +36,14 @@ class Door(Entity):
 
 
 def free_wall() -> Wall:
-    """Return a wall that costs nothing to bump into."""
+    """Return a wall without a collision penalty."""
     wall = Wall()
     wall.value = 0
     return wall
 
 
 class CueEnv(Environment[Gridworld]):
-    """An agent in a cell of its own; ``trial_length`` turns are a trial."""
+    """A single agent enclosed by walls; a trial lasts ``trial_length`` turns."""
 
     def __init__(self, make_model: Callable[[Any, Any], Any], trial_length: int, seed: int):
         self.make_model = make_model
@@ -75,17 +75,17 @@ class CueEnv(Environment[Gridworld]):
             self.world.add(sides[self.rewarded], Cue())
         self.world.is_done = turn == self.trial_length - 1
         if self.world.is_done:
-            self.world.add(sides[self.rewarded], Door(1.0))
-            self.world.add(sides[self.other], Door(-1.0))
+            self.world.add(sides[self.rewarded], Target(1.0))
+            self.world.add(sides[self.other], Target(-1.0))
         super().take_turn(epoch)
 
 
 def play_epoch(env: CueEnv, *, forgetful: bool) -> list[float]:
-    """Play and train an epoch as ``run_experiment`` does; return the rewards of its trials.
+    """Run and train for an epoch as ``run_experiment`` does; return the rewards of its trials.
 
     Args:
         env: The environment.
-        forgetful: Zero the recurrent state before every step.
+        forgetful: Reset the recurrent state to zero before every step.
     """
     model: Any = env.agents[0].model
     outcomes: list[float] = []
@@ -105,7 +105,7 @@ def play_epoch(env: CueEnv, *, forgetful: bool) -> list[float]:
 
 
 def steps_to_learn(env: CueEnv, *, max_steps: int, success: float) -> int | None:
-    """Return after how many steps the last 200 trials reached a success rate, if ever."""
+    """Return the number of steps until the last 200 trials reach a success rate, if ever."""
     outcomes: list[float] = []
     model: Any = env.agents[0].model
     while model.num_timesteps < max_steps:

@@ -1,4 +1,4 @@
-"""Damaged checkpoints and configs by the thousand: only documented errors, and nothing changed.
+"""Fuzz checkpoints and configs: expect only documented errors, and no half-loaded model.
 
 python tests/support/fuzzing.py --inputs 100000
 """
@@ -33,21 +33,21 @@ SMALL: dict[str, Any] = {"hidden_size": 3, "layer_size": 3, "rollout_length": 6}
 SMALL |= {"sequence_length": 2, "batch_size": 3, "n_epochs": 1, "seed": 1}
 
 
-def damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """Flip, cut out, swap or repeat some of the bytes."""
+def corrupted(data: bytes, rng: np.random.Generator) -> bytes:
+    """Return the data with some bytes changed, removed, swapped, repeated or truncated."""
     changed = bytearray(data)
     for _ in range(int(rng.integers(1, 4))):
         if not changed:
             break
         one, other = sorted(int(n) for n in rng.integers(0, len(changed), size=2))
-        way = rng.integers(5)
-        if way == 0:
+        operation = rng.integers(5)
+        if operation == 0:
             changed[one] ^= int(rng.integers(1, 256))
-        elif way == 1:
+        elif operation == 1:
             del changed[one : one + int(rng.integers(1, 9))]
-        elif way == 2:
+        elif operation == 2:
             changed[one], changed[other] = changed[other], changed[one]
-        elif way == 3:
+        elif operation == 3:
             changed[one:one] = changed[one : one + int(rng.integers(1, 9))]
         else:
             del changed[one:]
@@ -55,7 +55,7 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def fingerprint(model: RecurrentPPO) -> bytes:
-    """Return bytes that differ wherever two models' states do."""
+    """Return bytes that are equal if and only if the training states are."""
     parts: list[bytes] = []
 
     def collect(value: Any) -> None:
@@ -75,8 +75,8 @@ def fingerprint(model: RecurrentPPO) -> bytes:
     return b"|".join(parts)
 
 
-def lived(cls: type[RecurrentPPO], seed: int) -> RecurrentPPO:
-    """Return a small model after an update and in the middle of a rollout."""
+def trained_model(cls: type[RecurrentPPO], seed: int) -> RecurrentPPO:
+    """Return a small model after an update, in the middle of a rollout."""
     model = cls((2,), 2, **{**SMALL, "seed": seed})
     rng = np.random.default_rng(seed)
     for t in range(9):
@@ -86,14 +86,14 @@ def lived(cls: type[RecurrentPPO], seed: int) -> RecurrentPPO:
     return model
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the paths of all that a nested container holds."""
+def nested_paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the paths of all items of a nested container."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     found = []
     for key, item in items:
         found.append((*path, key))
         if isinstance(item, dict | list):
-            found += places(item, (*path, key))
+            found += nested_paths(item, (*path, key))
     return found
 
 
@@ -106,8 +106,8 @@ STRANGE: tuple[Any, ...] = (
 def mutate_content(
     content: dict[str, Any], rng: np.random.Generator, strange: tuple[Any, ...] = STRANGE
 ) -> dict[str, Any]:
-    """Replace or remove a value inside of what is otherwise sound."""
-    paths = places(content)
+    """Replace or remove one value of otherwise valid content."""
+    paths = nested_paths(content)
     path = paths[int(rng.integers(len(paths)))]
     holder: Any = content
     for key in path[:-1]:
@@ -122,7 +122,7 @@ def mutate_content(
 def try_checkpoint(
     model: RecurrentPPO, path: Path, before: bytes, rebuild: Callable[[], RecurrentPPO]
 ) -> tuple[str, RecurrentPPO]:
-    """Load a file; a refusal must leave the model as it was, a loaded model must live."""
+    """Load a file: after an error the model must be unchanged, otherwise it must train."""
     try:
         model.load(path)
     except CheckpointError:
@@ -137,25 +137,25 @@ def try_checkpoint(
 
 
 def fuzz_checkpoints(n: int, seed: int, folder: Path) -> collections.Counter[str]:
-    """Try ``n`` checkpoints: half with damaged bytes, half sound files of wrong content."""
+    """Try ``n`` checkpoints: half with corrupted bytes, half with valid bytes and wrong content."""
     rng, counts = np.random.default_rng(seed), collections.Counter[str]()
     classes = (RecurrentPPOLSTM, DualHeadRecurrentPPO)
-    subjects = {cls: lived(cls, 5) for cls in classes}
-    before = {cls: fingerprint(subjects[cls]) for cls in classes}
+    models = {cls: trained_model(cls, 5) for cls in classes}
+    before = {cls: fingerprint(models[cls]) for cls in classes}
     files, contents = {}, {}
     for cls in classes:
         path = folder / f"{cls.__name__}.pt"
-        lived(cls, 7).save(path)
-        files[cls], contents[cls] = path.read_bytes(), lived(cls, 7).training_state()
-    path = folder / "tried.pt"
+        trained_model(cls, 7).save(path)
+        files[cls], contents[cls] = path.read_bytes(), trained_model(cls, 7).training_state()
+    path = folder / "fuzzed.pt"
     for i in range(n):
         cls = classes[i % 2]
         if i % 4 < 2:
-            path.write_bytes(damaged(files[cls], rng))
+            path.write_bytes(corrupted(files[cls], rng))
         else:
             write_checkpoint(path, mutate_content(_copied(contents[cls]), rng))
-        result, subjects[cls] = try_checkpoint(
-            subjects[cls], path, before[cls], lambda cls=cls: lived(cls, 5)
+        result, models[cls] = try_checkpoint(
+            models[cls], path, before[cls], lambda cls=cls: trained_model(cls, 5)
         )
         counts[f"checkpoint {result}"] += 1
     return counts
@@ -170,36 +170,39 @@ def _copied(value: Any) -> Any:
 
 
 def try_config(config: DictConfig) -> str:
-    """Build a Sorrel environment whose config says this of its models."""
-    asked: Any = OmegaConf.to_container(config)
-    own: Any = OmegaConf.to_container(
+    """Build a Sorrel environment with the given model section; return the kind of result."""
+    given: Any = OmegaConf.to_container(config)
+    packaged: Any = OmegaConf.to_container(
         OmegaConf.load(config_dir() / "environment" / "treasurehunt.yaml")
     )
-    model = asked["model"] if isinstance(asked.get("model"), dict) else {}
+    model = given["model"] if isinstance(given.get("model"), dict) else {}
     if isinstance(model.get("lstm_ppo"), dict):
-        model["lstm_ppo"] |= {"hidden_size": 3, "layer_size": 3}  # some would not fit into memory
-    own["model"] = model | own["model"]
-    own["world"] |= {"height": 5, "width": 5}
-    whole = OmegaConf.create(asked | own)
-    assert isinstance(whole, DictConfig)
+        model["lstm_ppo"] |= {
+            "hidden_size": 3,
+            "layer_size": 3,
+        }  # corrupted sizes may exceed the memory
+    packaged["model"] = model | packaged["model"]
+    packaged["world"] |= {"height": 5, "width": 5}
+    complete = OmegaConf.create(given | packaged)
+    assert isinstance(complete, DictConfig)
     try:
-        build_environment(whole)
+        build_environment(complete)
     except ConfigError:
         return "refused"
     return "harmless"
 
 
-def damaged_text(text: bytes, rng: np.random.Generator) -> DictConfig | None:
-    """Return a config read from damaged text; ``None`` if its reader refuses, before it is ours."""
+def corrupted_config(text: bytes, rng: np.random.Generator) -> DictConfig | None:
+    """Return a config parsed from corrupted text; ``None`` if the YAML parser rejects it."""
     try:
-        content = yaml.safe_load(damaged(text, rng).decode(errors="replace"))
+        content = yaml.safe_load(corrupted(text, rng).decode(errors="replace"))
         return OmegaConf.create(content) if isinstance(content, dict) else None
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError):
         return None
 
 
-def strange_value(text: bytes, rng: np.random.Generator) -> DictConfig:
-    """Return a config with a value replaced or removed, or an interpolation that leads nowhere."""
+def config_with_strange_value(text: bytes, rng: np.random.Generator) -> DictConfig:
+    """Return a config with one value replaced, removed or made an unresolvable interpolation."""
     strange = [value for value in STRANGE if not isinstance(value, torch.Tensor)]
     return OmegaConf.create(
         mutate_content(yaml.safe_load(text), rng, (*strange, "${nowhere}", "${nowhere:1}", "???"))
@@ -207,20 +210,20 @@ def strange_value(text: bytes, rng: np.random.Generator) -> DictConfig:
 
 
 def fuzz_configs(n: int, seed: int) -> collections.Counter[str]:
-    """Try ``n`` small configs: half with damaged text, half with a strange value."""
+    """Try ``n`` small configs: half with corrupted text, half with a strange value."""
     rng, counts = np.random.default_rng(seed), collections.Counter[str]()
     defaults = (config_dir() / "model" / "base" / "recurrent_ppo.yaml").read_text()
     lines = [line.partition("#")[0].rstrip() for line in defaults.splitlines()]
     section = "\n".join(f"    {line}" for line in lines if line)
     text = f"seed: 1\nmodel:\n  type: lstm_ppo\n  lstm_ppo:\n{section}\n".encode()
     for i in range(n):
-        config = damaged_text(text, rng) if i % 2 else strange_value(text, rng)
+        config = corrupted_config(text, rng) if i % 2 else config_with_strange_value(text, rng)
         counts[f"config {'not YAML' if config is None else try_config(config)}"] += 1
     return counts
 
 
 def main() -> None:
-    """Run the inputs and print how many ended in what."""
+    """Run the inputs and print the number of each result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)

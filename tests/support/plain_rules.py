@@ -1,6 +1,6 @@
-"""The rules of collecting, written out slowly and plainly: any sequence of calls must follow them.
+"""A simple reference implementation of a model's collection rules, to compare models with.
 
-Nothing here is shared with the package but the seeds that random streams are derived from.
+It shares only the derivation of seeds with the package.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from sorrel_recurrent_ppo.support.randomness import derive_seed
 TOLERANCE = 1e-4
 
 
-def plain_step(policy: Any, inputs: np.ndarray, row: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Run the network for one step of one agent, by PyTorch's layers.
+def plain_step(
+    policy: Any, inputs: np.ndarray, flat_state: Tensor
+) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Run the network for one step of one agent, with PyTorch's layers.
 
     Returns:
-        The logits of each branch, the value, and the row of the state after the step.
+        The logits of each branch, the value, and the flat state after the step.
     """
     features = policy.norm(policy.encoder(torch.from_numpy(inputs)[None]))
-    parts = tuple(row.reshape(-1, 1, 1, policy.core.hidden_size))  # h; for the LSTM h and c
+    parts = tuple(flat_state.reshape(-1, 1, 1, policy.core.hidden_size))  # h; for the LSTM h and c
     output, after = policy.core.rnn(features[None], parts if len(parts) == 2 else parts[0])
     logits = policy.heads.actor(output[0, 0]).split(policy.heads.dims)
     after = after if isinstance(after, tuple) else (after,)
@@ -34,7 +36,7 @@ def plain_step(policy: Any, inputs: np.ndarray, row: Tensor) -> tuple[list[Tenso
 
 
 def plain_branches(action: int, dims: tuple[int, ...]) -> list[int]:
-    """Return a joint action's branches, the last one counting fastest."""
+    """Return a joint action's branches; the last one varies fastest."""
     branches = []
     for size in reversed(dims):
         branches.insert(0, action % size)
@@ -44,16 +46,16 @@ def plain_branches(action: int, dims: tuple[int, ...]) -> list[int]:
 
 @dataclass
 class PlainStep:
-    """A step; ``next_flat_state`` is ``None`` if the state has been zeroed by hand since."""
+    """A step; ``next_flat_state`` is ``None`` if the state has been reset since."""
 
     inputs: np.ndarray
     action: int
     log_probs: list[float]
     value: float
-    row: Tensor
+    flat_state: Tensor
     next_flat_state: Tensor | None
-    starts: bool
-    opens: bool  # nothing of its episode came before, for the returns
+    starts: bool  # the state was reset or replaced before the step
+    opens: bool  # the step is the first of its episode, for the returns
     replaced: bool = False
     reward: float = 0.0
     done: bool = False
@@ -62,11 +64,11 @@ class PlainStep:
 
 @dataclass
 class PlainRecord:
-    """Steps in order, and the place in the episode."""
+    """Steps in time order, and the position in the episode."""
 
     state_size: int
     steps: list[PlainStep] = field(default_factory=list)
-    waiting: PlainStep | None = None
+    pending: PlainStep | None = None
 
     def __post_init__(self) -> None:
         self.close_episode()
@@ -74,51 +76,51 @@ class PlainRecord:
     def close_episode(self) -> None:
         if self.steps:
             self.steps[-1].ends = True
-        self.waiting, self.opens = None, True
-        self.zero_state()
+        self.pending, self.opens = None, True
+        self.reset_state()
 
-    def zero_state(self) -> None:
-        if self.waiting is not None:
-            self.waiting.next_flat_state, self.waiting.replaced = None, False
+    def reset_state(self) -> None:
+        if self.pending is not None:
+            self.pending.next_flat_state, self.pending.replaced = None, False
             return
-        self.row, self.starts = torch.zeros(self.state_size), True
+        self.flat_state, self.starts = torch.zeros(self.state_size), True
         self.previous: tuple[int, float] | None = None
 
-    def replace_state(self, row: Tensor) -> None:
-        """Take a state that is another than the present one."""
-        if self.waiting is not None:
-            self.waiting.next_flat_state, self.waiting.replaced = row, True
+    def replace_state(self, flat_state: Tensor) -> None:
+        """Replace the current state by a different one."""
+        if self.pending is not None:
+            self.pending.next_flat_state, self.pending.replaced = flat_state, True
         else:
-            self.row, self.starts = row, True
+            self.flat_state, self.starts = flat_state, True
 
-    def current_row(self) -> Tensor | None:
-        """Return the row that the next step starts from; ``None`` if a reset made it zero."""
-        if self.waiting is not None:
-            return self.waiting.next_flat_state
-        return None if self.starts and not self.row.any() else self.row
+    def current_flat_state(self) -> Tensor | None:
+        """Return the flat state before the next step; ``None`` if a reset made it zero."""
+        if self.pending is not None:
+            return self.pending.next_flat_state
+        return None if self.starts and not self.flat_state.any() else self.flat_state
 
     def complete(self, reward: float, done: bool) -> None:
-        step = self.waiting
+        step = self.pending
         assert step is not None
         step.reward, step.done = reward, done
         self.steps.append(step)
-        self.pass_over(reward)
+        self.advance(reward)
         if done:
             self.close_episode()
 
-    def pass_over(self, reward: float = 0.0) -> None:
-        """Go on after the waiting step, stored or not."""
-        step, self.waiting, self.opens = self.waiting, None, False
+    def advance(self, reward: float = 0.0) -> None:
+        """Continue after the pending step, whether stored or discarded."""
+        step, self.pending, self.opens = self.pending, None, False
         assert step is not None
         if step.next_flat_state is None:
-            self.zero_state()
+            self.reset_state()
         else:
-            self.row, self.starts = step.next_flat_state, step.replaced
+            self.flat_state, self.starts = step.next_flat_state, step.replaced
             self.previous = (step.action, reward)
 
 
 class PlainRules:
-    """What a model has to be like after the calls made so far."""
+    """The expected state of a model after the calls so far."""
 
     def __init__(self, model: Any) -> None:
         self.settings, self.dims = model.settings, model.action_dims
@@ -142,13 +144,13 @@ class PlainRules:
 
     @torch.no_grad()
     def act(self, policy: Any, obs: np.ndarray, action: int, *, deterministic: bool) -> None:
-        """Note an action, which must be the one that the policy and the random stream give."""
+        """Record an action and check it against the policy and the random stream."""
         record = self.record
-        if record.waiting is not None:
+        if record.pending is not None:
             assert not self.training
-            record.pass_over()
+            record.advance()
         inputs = np.concatenate((obs, self._context(record))).astype(np.float32)
-        logits, value, next_flat_state = plain_step(policy, inputs, record.row)
+        logits, value, next_flat_state = plain_step(policy, inputs, record.flat_state)
         log_probs, branches = [], plain_branches(action, self.dims)
         for part, choice in zip(logits, branches, strict=True):
             probabilities = part.softmax(0).tolist()
@@ -158,12 +160,12 @@ class PlainRules:
             else:
                 drawn, below = self.streams[self.training].random(), sum(probabilities[:choice])
                 assert below - TOLERANCE <= drawn <= below + probabilities[choice] + TOLERANCE
-        record.waiting = PlainStep(
+        record.pending = PlainStep(
             inputs,
             action,
             log_probs,
             float(value),
-            record.row,
+            record.flat_state,
             next_flat_state,
             record.starts,
             record.opens,
@@ -182,7 +184,7 @@ class PlainRules:
         return context
 
     def switch(self, training: bool) -> None:
-        """Start an evaluation from nothing, or go back to training's own place."""
+        """Start an evaluation with an empty record, or return to training."""
         if self.training and not training:
             self.records[False] = PlainRecord(self.record.state_size)
         self.training = training
@@ -206,14 +208,14 @@ class PlainRules:
         self.record.steps = []
 
     def saved(self) -> PlainRules:
-        """Return what a file keeps: all but the evaluation and the step without a reward."""
+        """Return the rules as a checkpoint keeps them: no evaluation, no pending step."""
         kept = copy.deepcopy(self)
         kept.records[False] = PlainRecord(self.record.state_size)
-        kept.records[True].waiting = None
+        kept.records[True].pending = None
         return kept
 
     def loaded(self, saved: PlainRules) -> PlainRules:
-        """Return the rules of this model after loading a file."""
+        """Return the rules after loading a checkpoint."""
         rules = copy.deepcopy(saved)
         rules.training, rules.last_branches = self.training, self.last_branches
         return rules
@@ -221,7 +223,7 @@ class PlainRules:
     # --- the comparison ---
 
     def check(self, model: Any) -> None:
-        """Fail unless the model is as it has to be."""
+        """Assert that the model is in the expected state."""
         assert model.training is self.training
         assert model.last_actions == self.last_branches
         assert model.update_is_due is self.update_is_due
@@ -236,8 +238,8 @@ class PlainRules:
             (model._evaluation_record, self.records[False]),
         ):
             _check_steps(rollout, record.steps)
-            _check_place(rollout, record)
-        _check_state(model._current_hidden, self.record.current_row())
+            _check_position(rollout, record)
+        _check_state(model._current_hidden, self.record.current_flat_state())
 
 
 def _check_steps(rollout: Any, steps: list[PlainStep]) -> None:
@@ -248,7 +250,7 @@ def _check_steps(rollout: Any, steps: list[PlainStep]) -> None:
     inputs = np.concatenate((rollout.states[:n].reshape(n, -1), rollout.context[:n]), axis=1)
     for given, expected in (
         (inputs, [step.inputs for step in steps]),
-        (rollout.recurrent_states[:n], [step.row.numpy() for step in steps]),
+        (rollout.recurrent_states[:n], [step.flat_state.numpy() for step in steps]),
         (rollout.log_probs[:n], [step.log_probs for step in steps]),
         (rollout.values[:n], [step.value for step in steps]),
         (rollout.rewards[:n], [step.reward for step in steps]),
@@ -260,19 +262,19 @@ def _check_steps(rollout: Any, steps: list[PlainStep]) -> None:
     assert rollout.episode_ends[:n].tolist() == [step.ends for step in steps]
 
 
-def _check_place(rollout: Any, record: PlainRecord) -> None:
+def _check_position(rollout: Any, record: PlainRecord) -> None:
     assert rollout.at_episode_start == record.starts
     previous = None if rollout.last_action is None else (rollout.last_action, rollout.last_reward)
     assert previous == record.previous
-    np.testing.assert_allclose(rollout.recurrent_state, record.row.numpy(), atol=TOLERANCE)
-    assert (rollout.pending is None) == (record.waiting is None)
-    if record.waiting is not None:
-        assert rollout.pending.action == record.waiting.action
-        assert rollout.pending.episode_start == record.waiting.starts
+    np.testing.assert_allclose(rollout.recurrent_state, record.flat_state.numpy(), atol=TOLERANCE)
+    assert (rollout.pending is None) == (record.pending is None)
+    if record.pending is not None:
+        assert rollout.pending.action == record.pending.action
+        assert rollout.pending.episode_start == record.pending.starts
 
 
-def _check_state(state: Any, row: Tensor | None) -> None:
-    assert (state is None) == (row is None)
-    if row is not None:
+def _check_state(state: Any, flat_state: Tensor | None) -> None:
+    assert (state is None) == (flat_state is None)
+    if flat_state is not None:
         parts = torch.cat(state if isinstance(state, tuple) else (state,)).flatten()
-        torch.testing.assert_close(parts, row, atol=TOLERANCE, rtol=TOLERANCE)
+        torch.testing.assert_close(parts, flat_state, atol=TOLERANCE, rtol=TOLERANCE)

@@ -1,4 +1,4 @@
-"""The global random streams, and whole lives of models to compare."""
+"""The global random streams, and short trainings of models to compare."""
 
 import random
 
@@ -15,13 +15,14 @@ def global_states():
 
 
 def draw_from_global_streams():
+    """Draw one number from each global stream."""
     random.random()
     np.random.rand()  # noqa: NPY002
     torch.rand(1)
 
 
-def live(model, *, epochs=3):
-    """Train for some updates; return all that happened."""
+def train_briefly(model, *, epochs=3):
+    """Train for some updates; return the actions, the diagnostics and the weights."""
     actions = []
     for epoch in range(epochs):
         model.start_epoch_action(epoch=epoch)
@@ -31,6 +32,7 @@ def live(model, *, epochs=3):
     return actions, model.diagnostics, weights(model)
 
 
-def assert_same_life(one, other):
+def assert_same_training(one, other):
+    """Assert that two results of `train_briefly` are equal, bit for bit."""
     assert one[:2] == other[:2]
     assert same_weights(one[2], other[2])

@@ -1,10 +1,13 @@
-"""Directories of runs written by hand, with numbers that a test can work with."""
+"""Run directories with given values, without training, and comparisons of them."""
 
+import csv
 from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from sorrel_recurrent_ppo.reports.comparison import compare_runs
+from sorrel_recurrent_ppo.reports.saved_runs import find_runs
 from sorrel_recurrent_ppo.run_files import RunFiles
 
 
@@ -18,12 +21,12 @@ def write_run(
     seconds=0.5,
     config: Mapping[str, Any] | None = None,
 ):
-    """Write the two files that the oldest runs have; ``steps`` and ``seconds`` are per epoch."""
+    """Write ``metrics.csv`` and ``config.yaml``; ``steps`` and ``seconds`` are per epoch."""
     files = RunFiles(directory)
     directory.mkdir(parents=True)
     rows = [f"{e},{r},{steps * (e + 1)},{seconds}" for e, r in enumerate(rewards)]
     files.metrics.write_text("\n".join(["epoch,reward,steps,seconds", *rows]) + "\n")
-    whole = OmegaConf.create(
+    complete = OmegaConf.create(
         {
             "seed": seed,
             "environment": {"name": "a field"},
@@ -33,6 +36,17 @@ def write_run(
         }
     )
     for key, value in (config or {}).items():
-        OmegaConf.update(whole, key, value)
-    OmegaConf.save(whole, files.config)
+        OmegaConf.update(complete, key, value)
+    OmegaConf.save(complete, files.config)
     return files
+
+
+def compare_below(directory, **settings):
+    """Compare the runs at or below a directory."""
+    return compare_runs(find_runs([directory]), **settings)
+
+
+def read_rows(path):
+    """Read a CSV file as one dictionary per row."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))

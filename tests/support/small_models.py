@@ -1,5 +1,6 @@
-"""Small models of prime sizes, and ways to fill their rollouts without an environment."""
+"""Small models of prime sizes, and helpers that fill their rollouts without an environment."""
 
+import copy
 from collections.abc import Collection
 from typing import Any
 
@@ -14,7 +15,7 @@ MODELS: dict[str, Any] = {
 }
 OBS_SIZE, N_ACTIONS = 7, 6
 
-# All that a test's numbers could depend on: the packaged defaults may change.
+# Every setting that affects the numbers in tests: the packaged defaults may change.
 _SMALL: dict[str, Any] = {
     "layer_size": 11,
     "hidden_size": 5,
@@ -46,7 +47,7 @@ def small_model(
     action_space: int = N_ACTIONS,
     **settings: Any,
 ) -> Any:
-    """Build a model: 3 moves and 2 votes for ``gru_ppo``, 6 actions for ``lstm_ppo``."""
+    """Return a model with 3 moves and 2 votes for ``gru_ppo``, with 6 actions for ``lstm_ppo``."""
     if name == "gru_ppo" and action_space == N_ACTIONS:
         settings = {"action_dims": [3, 2], **settings}
     return MODELS[name](input_size, action_space, **{**_SMALL, **settings})
@@ -55,7 +56,7 @@ def small_model(
 def play(
     model: Any, n_steps: int, *, dones: Collection[int] = (), seed: int = 17
 ) -> tuple[list[int], list[float]]:
-    """Act for ``n_steps`` on random observations and rewards, done after the steps in ``dones``.
+    """Take ``n_steps`` with random observations and rewards, ``done`` at the steps in ``dones``.
 
     Returns:
         The actions and the rewards.
@@ -71,7 +72,7 @@ def play(
 
 
 def strengthen_policy(model: Any, factor: float = 200.0) -> None:
-    """Make the first policy far from uniform, so that what it sees and remembers shows."""
+    """Scale the actor's weights, so that inputs and states clearly change the policy."""
     with torch.no_grad():
         model.policy.heads.actor.weight.mul_(factor)
 
@@ -82,5 +83,17 @@ def weights(model: Any) -> dict[str, torch.Tensor]:
 
 
 def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    """Whether two sets of weights are the same, bit for bit."""
+    """Return whether two sets of weights are equal, bit for bit."""
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def training_snapshot(model: Any) -> Any:
+    """Return copies of the rollout, the random states and the counters of training."""
+    streams = (model._sampling_rng, model.learner.rng)
+    return copy.deepcopy(
+        (
+            model._rollout.state_dict(),
+            [rng.bit_generator.state for rng in streams],
+            (model.n_updates, model.num_timesteps, model.diagnostics),
+        )
+    )

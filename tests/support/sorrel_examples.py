@@ -1,4 +1,4 @@
-"""Our Sorrel environments as their packaged configuration describes them, and scripted agents."""
+"""The packaged example environments, built from their configs, and scripted agents."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from sorrel_recurrent_ppo.config_files import config_dir
 
 
 def make_environment(name: str, *overrides: str) -> Any:
-    """Build an example environment, with settings given as ``section.key=value``."""
+    """Build an example environment, with overrides of the form ``section.key=value``."""
     packaged = OmegaConf.load(config_dir() / "environment" / f"{name}.yaml")
     config = OmegaConf.merge(packaged, OmegaConf.from_dotlist(list(overrides)))
     entity = get_class(config.environment.entity_class)()
@@ -21,7 +21,7 @@ def make_environment(name: str, *overrides: str) -> Any:
 
 
 class ScriptedModel(BaseModel):
-    """A model that does what a function of the observation says, and remembers what happened."""
+    """A model whose action is a function of the observation; its memory keeps the transitions."""
 
     def __init__(self, agent: Any, decide: Callable[[np.ndarray], int]):
         (size,) = agent.observation_spec.input_size
@@ -34,7 +34,7 @@ class ScriptedModel(BaseModel):
 
 
 def picture(agent: Any, state: np.ndarray, kind: str) -> np.ndarray:
-    """Return the channel of an observation that shows the entities of a kind."""
+    """Return the observation channel of a kind of entity."""
     spec = agent.observation_spec
     side = 2 * spec.vision_radius + 1
     channels = state.ravel()[: len(spec.entity_map) * side * side].reshape(-1, side, side)
@@ -42,7 +42,7 @@ def picture(agent: Any, state: np.ndarray, kind: str) -> np.ndarray:
 
 
 def play_epoch(environment: Any) -> None:
-    """Play an epoch as ``run_experiment`` does, with statistics and without learning."""
+    """Run an epoch as ``run_experiment`` does, with statistics and without training."""
     environment.reset()
     while environment.turn < environment.config.experiment.max_turns:
         environment.take_turn()

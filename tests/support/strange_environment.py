@@ -1,7 +1,7 @@
-"""A Sorrel environment by somebody who never heard of this package.
+"""A third-party Sorrel environment that deviates from Sorrel's examples.
 
-It has agent classes of its own, another config layout, a ``reset`` that builds the agents anew and
-a ``run_experiment`` of its own that takes no logger.
+It has custom agent classes, another config layout, a ``reset`` that rebuilds the agents, and a
+``run_experiment`` that takes no logger.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from sorrel.worlds import Gridworld
 
 
 class Walker(Agent):
-    """Steps left or right; a step to the right pays."""
+    """An agent that steps left or right; a step to the right is rewarded."""
 
     def reset(self) -> None:
         self.model.reset()
@@ -48,7 +48,7 @@ class HunterAgent(Walker):
 
 
 class StrangeEnvironment(Environment):
-    """Two foragers and a hunter, in this order."""
+    """An environment with two foragers and a hunter, in this order."""
 
     generation = 0
 
@@ -94,7 +94,7 @@ class StrangeEnvironment(Environment):
 
 
 def strange_environment(cls: type[StrangeEnvironment] = StrangeEnvironment, **config: Any) -> Any:
-    """Build the environment with these sections in its config, beside its own."""
+    """Build the environment with additional sections in its config."""
     game = {
         "turns": 5,
         "brain": {"layer_size": 8, "epsilon": 0.5, "device": "cpu", "n_frames": 2},

@@ -1,18 +1,18 @@
-"""CSV files that grow."""
+"""CSV files that gain rows and columns."""
 
 import pytest
 
 from sorrel_recurrent_ppo.support.csv_table import CsvTable, as_numbers, read_columns
 
 
-def test_each_row_is_on_the_disk_at_once(tmp_path):
+def test_csv_table_writes_each_row_immediately(tmp_path):
     with CsvTable(tmp_path / "t.csv", ["a", "b"]) as table:
         assert (tmp_path / "t.csv").read_text() == "a,b\n"
         table.append({"b": 2, "a": 1})
         assert read_columns(tmp_path / "t.csv")["b"].tolist() == ["2"]
 
 
-def test_a_new_column_leaves_older_rows_empty_and_younger_rows_whole(tmp_path):
+def test_csv_table_leaves_a_new_column_empty_in_older_rows(tmp_path):
     with CsvTable(tmp_path / "t.csv", ["a"]) as table:
         table.append({"a": 1})
         table.append({"a": 2, "late": 0.5})
@@ -23,7 +23,7 @@ def test_a_new_column_leaves_older_rows_empty_and_younger_rows_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
 
 
-def test_numbers_survive_the_file_bit_for_bit(tmp_path):
+def test_csv_table_stores_numbers_bit_for_bit(tmp_path):
     values = [0.1 + 0.2, 1e-300, -3.0]
     with CsvTable(tmp_path / "t.csv", ["x"]) as table:
         for value in values:
@@ -34,13 +34,13 @@ def test_numbers_survive_the_file_bit_for_bit(tmp_path):
     assert numbers[3] != numbers[3]  # an empty cell is nan
 
 
-def test_a_file_without_rows_has_its_columns(tmp_path):
+def test_csv_table_without_rows_has_its_columns(tmp_path):
     CsvTable(tmp_path / "t.csv", ["a", "b"]).close()
     columns = read_columns(tmp_path / "t.csv")
     assert list(columns) == ["a", "b"]
     assert all(len(column) == 0 for column in columns.values())
 
 
-def test_text_is_no_number():
+def test_as_numbers_rejects_text():
     with pytest.raises(ValueError, match="lstm_ppo"):
         as_numbers(["lstm_ppo"])  # pyright: ignore[reportArgumentType]

@@ -19,7 +19,7 @@ def add_twice(counter, factor, amount=1):
     type(counter).add(counter, factor * amount)
 
 
-def test_override_concerns_one_object_and_is_removed():
+def test_override_affects_one_object_until_it_is_removed():
     one, other = Counter(), Counter()
     override(one, "add", add_twice, 2)
     one.add(3)
@@ -31,7 +31,7 @@ def test_override_concerns_one_object_and_is_removed():
     assert one.n == 7
 
 
-def test_override_of_a_deep_copy_acts_on_the_copy():
+def test_override_of_a_deep_copy_is_bound_to_the_copy():
     one = Counter()
     override(one, "add", add_twice, 2)
     twin = copy.deepcopy(one)
@@ -40,7 +40,7 @@ def test_override_of_a_deep_copy_acts_on_the_copy():
 
 
 @pytest.mark.parametrize("former", [None, "own"])
-def test_overridden_restores_what_was_there_after_an_error(former):
+def test_overridden_restores_the_attribute_after_an_error(former):
     counter = Counter()
     if former is not None:
         vars(counter)["add"] = former

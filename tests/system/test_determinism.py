@@ -16,7 +16,12 @@ from sorrel_recurrent_ppo.experiments.resume.run_state import read_run_state
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import read_columns
 from sorrel_recurrent_ppo.support.randomness import seed_global_generators
-from support.random_streams import assert_same_life, draw_from_global_streams, global_states, live
+from support.random_streams import (
+    assert_same_training,
+    draw_from_global_streams,
+    global_states,
+    train_briefly,
+)
 from support.run_comparison import assert_same_runs
 from support.small_models import MODELS, small_model
 from support.small_runs import SMALL_MODELS, SMALL_WORLDS
@@ -125,10 +130,10 @@ def test_the_order_in_which_models_are_built_is_no_matter():
     for order in (list(MODELS), list(MODELS)[::-1]):
         before = global_states()
         models = {name: small_model(name, seed=seeds[name]) for name in order}
-        lives.append({name: live(model) for name, model in models.items()})
+        lives.append({name: train_briefly(model) for name, model in models.items()})
         assert global_states() == before
     for name in MODELS:
-        assert_same_life(lives[0][name], lives[1][name])
+        assert_same_training(lives[0][name], lives[1][name])
 
 
 def sorrels_own(company):
@@ -138,7 +143,7 @@ def sorrels_own(company):
     models = [small_model(name) for name in MODELS] if company else []
     rewards = env.run_experiment(2)
     for model in models:
-        live(model)
+        train_briefly(model)
     rewards += env.run_experiment(2)
     weights = [torch.cat([p.flatten() for p in a.model.parameters()]) for a in env.agents]
     return rewards, torch.cat(weights)

@@ -1,1 +1,1 @@
-"""A T-shaped maze: a cue at its start says which arm pays, and is out of sight when it counts."""
+"""A T-maze memory task: a cue at the start shows which arm is rewarded."""

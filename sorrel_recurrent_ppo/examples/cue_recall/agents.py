@@ -14,13 +14,13 @@ __all__ = ["CueRecallAgent"]
 
 
 class CueRecallAgent(MovingAgent[CueRecallWorld]):
-    """Walks up its lane and into an arm; it cannot turn back to the cue.
+    """An agent that walks up its lane and into an arm; it cannot walk back to the cue.
 
     Args:
-        observation_spec: What it sees.
-        action_spec: ``up``, ``left`` and ``right``.
-        model: What decides for it.
-        lane: The index of its lane.
+        observation_spec: The observation specification.
+        action_spec: The actions ``up``, ``left`` and ``right``.
+        model: The model that chooses the actions.
+        lane: Index of the agent's lane.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class CueRecallAgent(MovingAgent[CueRecallWorld]):
         return self.model.take_action(stacked_states.reshape(1, -1))
 
     def act(self, world: CueRecallWorld, action: int) -> float:
-        """Move, and return the value of what is where the agent went (or tried to)."""
+        """Move, and return the value of the entity in the target cell, entered or not."""
         new_location = self.movement(action)
         target = world.observe(new_location)
         world.move(self, new_location)
@@ -55,5 +55,5 @@ class CueRecallAgent(MovingAgent[CueRecallWorld]):
         return target.value
 
     def is_done(self, world: CueRecallWorld) -> bool:
-        """Return whether the agent's trial is over."""
+        """Return whether the agent's trial or the epoch is over."""
         return world.is_done or world.trials[self.lane].outcome is not None

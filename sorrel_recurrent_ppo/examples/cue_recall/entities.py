@@ -1,4 +1,4 @@
-"""What stands in the maze of cue_recall."""
+"""The entities of cue_recall."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ASSETS = Path(__file__).parent / "assets"
 class Arm(Entity):
     """The end of an arm of the T, where a trial ends.
 
-    Agents see the kind of an entity, and that is the same for both arms; the sprite, which tells
-    the paying arm, is for the people who watch.
+    Agents observe an entity's kind, which is the same for both arms. The sprite, which differs,
+    appears only in animations.
 
     Args:
-        pays: Whether this is the arm that the cue pointed at.
+        pays: Whether this is the rewarded arm, to which the cue points.
         value: The reward for entering it.
     """
 
@@ -34,7 +34,7 @@ class Arm(Entity):
 
 
 class CueLeft(Entity):
-    """A sign on the end wall: the left arm pays."""
+    """A sign on the end wall: the left arm is rewarded."""
 
     def __init__(self):
         super().__init__()
@@ -42,7 +42,7 @@ class CueLeft(Entity):
 
 
 class CueRight(Entity):
-    """A sign on the end wall: the right arm pays."""
+    """A sign on the end wall: the right arm is rewarded."""
 
     def __init__(self):
         super().__init__()

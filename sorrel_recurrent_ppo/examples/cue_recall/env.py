@@ -1,4 +1,4 @@
-"""The experiment of cue_recall: trial after trial in each lane, and how many of them succeed."""
+"""The environment of cue_recall: consecutive trials in each lane, and their success rate."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ENTITY_LIST = ["EmptyEntity", "Wall", "Arm", "CueLeft", "CueRight", "CueRecallAg
 
 
 class CueRecallEnv(Environment[CueRecallWorld]):
-    """Recalling a cue at the end of a corridor.
+    """An environment in which agents recall a cue at the end of a corridor.
 
     Args:
         world: The maze.
-        config: With ``experiment.max_turns``, ``world.corridor``, ``agent.num_agents`` and
-            ``agent.vision_radius``; ``configs/environment/cue_recall.yaml`` has them all.
+        config: The configuration, with the sections ``experiment``, ``world`` and ``agent`` of
+            ``configs/environment/cue_recall.yaml``.
     """
 
     def setup_agents(self) -> None:
-        """Make one agent for each lane."""
+        """Create one agent per lane."""
         self.agents = [self._make_agent(lane) for lane in range(self.world.lanes)]
 
     def _make_agent(self, lane: int) -> CueRecallAgent:
@@ -42,7 +42,7 @@ class CueRecallEnv(Environment[CueRecallWorld]):
         return CueRecallAgent(observation_spec, action_spec, model, lane)
 
     def populate_environment(self) -> None:
-        """Build the maze and put every agent at the start of a first trial."""
+        """Build the maze and place every agent at the start of its first trial."""
         self.world.turn = 1
         self.world.trials.clear()
         self.world.build()
@@ -51,7 +51,7 @@ class CueRecallEnv(Environment[CueRecallWorld]):
             self.world.add(self.world.start(lane), agent)
 
     def take_turn(self, epoch: int = 0) -> None:
-        """Lead the agents whose trial is over back to the start, then let everybody act."""
+        """Begin a new trial for every agent whose trial is over, then let all agents act."""
         self.world.turn = self.turn + 1
         for lane, agent in enumerate(self.agents):
             if self.world.trials[lane].outcome is not None:
@@ -60,7 +60,7 @@ class CueRecallEnv(Environment[CueRecallWorld]):
         super().take_turn(epoch)
 
     def collect_turn_stats(self, epoch: int) -> TurnStats:
-        """Add the trials that ended this turn, and how many of them succeeded."""
+        """Add the number of trials that ended this turn, and of those that succeeded."""
         stats = super().collect_turn_stats(epoch)
         trials = self.world.trials.values()
         ended = [t for t in trials if t.outcome is not None and self.world.counts(t)]
@@ -69,7 +69,7 @@ class CueRecallEnv(Environment[CueRecallWorld]):
         return stats
 
     def aggregate_epoch_stats(self) -> dict[str, float]:
-        """Add ``trials`` and ``success_rate``, the fraction of them that succeeded."""
+        """Add ``trials`` and ``success_rate``, the fraction of trials that succeeded."""
         epoch_stats = super().aggregate_epoch_stats()
         trials, successes = (
             float(np.array([stats.extra[name] for stats in self._epoch_turn_stats]).sum())

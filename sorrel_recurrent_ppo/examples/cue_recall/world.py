@@ -1,4 +1,4 @@
-"""The maze of cue_recall: lanes of the shape of a T, and the trial that runs in each."""
+"""The maze of cue_recall: T-shaped lanes, and the current trial of each."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sorrel.worlds import Gridworld
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.examples.cue_recall.entities import Arm, CueLeft, CueRight
 from sorrel_recurrent_ppo.examples.world_random import random_index
+from sorrel_recurrent_ppo.support.checks import check_integer
 
 __all__ = ["CueRecallWorld", "Side", "Trial"]
 
@@ -22,19 +23,19 @@ type Side = Literal["left", "right"]
 type Cell = tuple[int, int, int]
 
 _FLOOR, _OBJECTS = 0, 1
-_LANE_PITCH = 4  # wall, arm, stem, arm; the next lane's wall closes this one
+_LANE_PITCH = 4  # wall, arm, stem, arm; the next lane's wall closes the lane
 _JUNCTION_ROW = 1
 
 
 @dataclass
 class Trial:
-    """One way through a lane, from the cue to the end of an arm.
+    """One passage through a lane, from the cue to the end of an arm.
 
     Attributes:
-        cue: The side that pays.
-        first_turn: The turn of the epoch in which it begins, counted from 1.
-        turns: How many turns it has lasted.
-        outcome: How it ended; ``None`` while it runs.
+        cue: The rewarded side.
+        first_turn: The first turn of the trial within the epoch, counted from 1.
+        turns: Number of turns so far.
+        outcome: The result; ``None`` while the trial is running.
     """
 
     cue: Side
@@ -44,7 +45,7 @@ class Trial:
 
 
 class CueRecallWorld(Gridworld):
-    """Lanes of the shape of a T side by side, one for each agent.
+    """T-shaped lanes side by side, one per agent.
 
     A lane from above, with a corridor of two steps from the start (S) to the junction (J)::
 
@@ -55,10 +56,10 @@ class CueRecallWorld(Gridworld):
         # c c c #      c: the cue, signs on the end wall
 
     Attributes:
-        corridor: Steps from the start to the junction.
-        turn_limit: Turns after which a trial that reached no arm ends.
-        max_turns: Turns of an epoch.
-        trials: The latest trial of each lane, by the lane's index.
+        corridor: Number of steps from the start to the junction.
+        turn_limit: Number of turns after which a trial ends without an arm.
+        max_turns: Number of turns in an epoch.
+        trials: The latest trial of each lane, by lane index.
     """
 
     def __init__(self, config: dict | DictConfig, default_entity):
@@ -79,26 +80,25 @@ class CueRecallWorld(Gridworld):
         self._validate(int(config.agent.vision_radius))
 
     def _validate(self, vision_radius: int) -> None:
-        if self.lanes < 1:
-            raise ConfigError(f"agent.num_agents must be at least 1, not {self.lanes}")
+        check_integer("agent.num_agents", self.lanes, 1)
         if not 1 <= vision_radius <= self.corridor:
             raise ConfigError(
                 f"world.corridor={self.corridor} with agent.vision_radius={vision_radius}: the "
-                "radius must be at least 1, to see the cue at the start, and at most the "
-                "corridor's length, not to see it at the junction"
+                "vision radius must be at least 1, so that the cue is visible at the start, and at "
+                "most the corridor's length, so that it is not visible at the junction"
             )
         if self.max_turns < self.turn_limit:
             raise ConfigError(
-                f"experiment.max_turns={self.max_turns} is too short for a single trial: with "
-                f"world.corridor={self.corridor} a trial may take {self.turn_limit} turns"
+                f"experiment.max_turns={self.max_turns} is too short for a single trial: expected "
+                f"at least {self.turn_limit} turns with world.corridor={self.corridor}"
             )
 
     def start(self, lane: int) -> Cell:
-        """Return the cell in which a lane's trials begin."""
+        """Return the start cell of a lane."""
         return (_JUNCTION_ROW + self.corridor, self._stem(lane), _OBJECTS)
 
     def build(self) -> None:
-        """Put up the walls and the floor of an empty world."""
+        """Add the walls and the floor to an empty world."""
         passages = {cell for lane in range(self.lanes) for cell in self._passage(lane)}
         for row, column in np.ndindex(self.height, self.width):
             if (row, column) in passages:
@@ -109,7 +109,7 @@ class CueRecallWorld(Gridworld):
                 self.add((row, column, _OBJECTS), wall)
 
     def begin_trial(self, lane: int) -> None:
-        """Draw a new cue for a lane and put up its signs and its arms."""
+        """Draw a new cue for a lane and add its signs and arms."""
         cue: Side = ("left", "right")[random_index(2)]
         row, stem, _ = self.start(lane)
         for column in (stem - 1, stem, stem + 1):
@@ -121,7 +121,7 @@ class CueRecallWorld(Gridworld):
         self.trials[lane] = Trial(cue=cue, first_turn=self.turn)
 
     def note_step(self, lane: int, target: Entity) -> None:
-        """Note what a lane's agent has walked into or onto, and whether that ends its trial."""
+        """Count a step of a lane's agent, and end its trial at an arm or at the turn limit."""
         trial = self.trials[lane]
         trial.turns += 1
         if isinstance(target, Arm):
@@ -130,11 +130,11 @@ class CueRecallWorld(Gridworld):
             trial.outcome = "timeout"
 
     def counts(self, trial: Trial) -> bool:
-        """Return whether a trial counts in the success rate.
+        """Return whether a trial counts towards the success rate.
 
-        Trials that begin too late to reach their turn limit within the epoch do not: else the
-        end of the epoch would cut off the slow ones, and agents that are slow after one cue
-        only would seem to know something.
+        Trials that begin too late to reach their turn limit within the epoch do not count. The end
+        of the epoch would otherwise exclude slow trials only, and an agent that is slow after one
+        of the cues would score above chance without any memory.
         """
         return trial.first_turn + self.turn_limit - 1 <= self.max_turns
 

@@ -1,1 +1,1 @@
-"""Foragers who may harm one another, and who vote on how hard harmful gathering is punished."""
+"""A social dilemma: foragers can harm each other, and vote on the level of punishment."""

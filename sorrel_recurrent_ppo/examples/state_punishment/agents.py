@@ -1,4 +1,4 @@
-"""The agent of state_punishment, which moves and votes in one action."""
+"""The agent of state_punishment, whose action combines a move and a vote."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ __all__ = ["ACTIONS", "MOVES", "SCALARS", "VOTES", "StatePunishmentAgent"]
 MOVES = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1), "stay": (0, 0)}
 VOTES = {"keep": 0, "raise": 1, "lower": -1}
 ACTIONS = [f"{move}+{vote}" for move, vote in product(MOVES, VOTES)]
-"""Names of the joint actions; the index of one is ``move * len(VOTES) + vote``."""
+"""Names of the joint actions; the index of an action is ``move * len(VOTES) + vote``."""
 
 SCALARS = 3
-"""Numbers after the picture in the observation."""
+"""Number of scalars after the picture in the observation."""
 
 
 class StatePunishmentAgent(MovingAgent[StatePunishmentWorld]):
-    """A forager with a vote.
+    """A forager that also votes.
 
     Args:
-        observation_spec: What it sees.
+        observation_spec: The observation specification.
         action_spec: The joint actions ``ACTIONS``.
-        model: What decides for it.
-        index: Which of the agents it is, from 0.
+        model: The model that chooses the actions.
+        index: Index of the agent in ``env.agents``.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class StatePunishmentAgent(MovingAgent[StatePunishmentWorld]):
         self.last_vote = 0
 
     def reset(self) -> None:
-        """Reset the model for a new epoch and forget the last vote."""
+        """Reset the model and the last vote for a new epoch."""
         self.model.reset()
         self.last_vote = 0
 
     def pov(self, world: StatePunishmentWorld) -> np.ndarray:
         """Return the flattened visual field and three scalars, of shape ``(1, N)``.
 
-        The scalars are the level of punishment, the agent's last vote (-1, 0, 1) and what others
-        have done to it since it last acted.
+        The scalars are the punishment level, the agent's last vote (-1, 0 or 1) and the harm done
+        to it by other agents since its last action.
         """
         picture = self.observation_spec.observe(world, self.location)
         scalars = (world.level, self.last_vote, world.pending_harm[self.index])
@@ -66,7 +66,7 @@ class StatePunishmentAgent(MovingAgent[StatePunishmentWorld]):
         return self.model.take_action(stacked_states.reshape(1, -1))
 
     def act(self, world: StatePunishmentWorld, action: int) -> float:
-        """Vote, move and gather; return what was gained less what others have done."""
+        """Vote, move and gather; return the gain minus the harm done by other agents."""
         move, vote = self.action_spec.get_readable_action(action).split("+")
         self.last_vote = VOTES[vote]
         world.cast_vote(self.last_vote)
@@ -74,7 +74,7 @@ class StatePunishmentAgent(MovingAgent[StatePunishmentWorld]):
         return reward + self._step(world, move)
 
     def _step(self, world: StatePunishmentWorld, move: str) -> float:
-        """Go to the next cell if it is free, and return the gain of what lay there."""
+        """Move if the target cell is passable, and return the gain of its resource, if any."""
         row, column, layer = self.location
         row_step, column_step = MOVES[move]
         if move in self._sprite_direction_index:

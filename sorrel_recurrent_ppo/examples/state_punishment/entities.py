@@ -1,4 +1,4 @@
-"""What lies on the field of state_punishment."""
+"""The resources of state_punishment."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["RESOURCES", "Apple", "Coal", "Gem", "Resource"]
 
 
 class Resource(Entity):
-    """Something that an agent gathers by walking onto it.
+    """An entity that an agent gathers by walking onto it.
 
     Args:
-        value: Reward of the agent that gathers it.
-        harm: What every other agent loses by that.
-        penalty: What the agent that gathers it pays when the level of punishment is 1.
+        value: Reward of the gathering agent.
+        harm: Loss of every other agent.
+        penalty: Fine of the gathering agent at punishment level 1.
     """
 
     def __init__(self, value: float, harm: float, penalty: float):
@@ -29,7 +29,7 @@ class Resource(Entity):
 
 
 class Apple(Resource):
-    """Food, and no harm to anybody."""
+    """A harmless resource."""
 
     def __init__(self, value: float, harm: float, penalty: float):
         super().__init__(value, harm, penalty)
@@ -37,7 +37,7 @@ class Apple(Resource):
 
 
 class Coal(Resource):
-    """Warms the one who burns it; everybody else breathes the smoke."""
+    """A resource that harms all other agents slightly."""
 
     def __init__(self, value: float, harm: float, penalty: float):
         super().__init__(value, harm, penalty)
@@ -45,7 +45,7 @@ class Coal(Resource):
 
 
 class Gem(Resource):
-    """Makes the one who digs it up rich; everybody else drinks what the mine leaves behind."""
+    """The most valuable resource, and the most harmful to all other agents."""
 
     def __init__(self, value: float, harm: float, penalty: float):
         super().__init__(value, harm, penalty)

@@ -1,4 +1,4 @@
-"""The experiment of state_punishment: who gathers what, who votes what, and what comes of it."""
+"""The environment of state_punishment, and its statistics of gathering, votes and harm."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ENTITY_LIST = ["EmptyEntity", "Wall", "Apple", "Coal", "Gem", "StatePunishmentAg
 
 
 class StatePunishmentEnv(Environment[StatePunishmentWorld]):
-    """Gathering and voting on a shared field.
+    """An environment in which agents gather resources and vote on a shared field.
 
     Args:
         world: The field.
-        config: With ``experiment.max_turns``, ``agent.num_agents``, ``agent.vision_radius`` and a
-            section ``world``; ``configs/environment/state_punishment.yaml`` has them all.
+        config: The configuration, with the sections ``experiment``, ``world`` and ``agent`` of
+            ``configs/environment/state_punishment.yaml``.
     """
 
     def setup_agents(self) -> None:
-        """Make the agents."""
+        """Create the agents."""
         self.agents = [self._make_agent(index) for index in range(self.world.num_agents)]
 
     def _make_agent(self, index: int) -> StatePunishmentAgent:
@@ -48,19 +48,19 @@ class StatePunishmentEnv(Environment[StatePunishmentWorld]):
         return StatePunishmentAgent(observation_spec, action_spec, model, index)
 
     def populate_environment(self) -> None:
-        """Build the field and put the agents on it."""
+        """Build the field and place each agent on a random empty cell."""
         self.world.begin_epoch()
         self.world.build()
         for agent in self.agents:
             self.world.add(self.world.random_empty_cell(), agent)
 
     def take_turn(self, epoch: int = 0) -> None:
-        """Let the votes of the last turn take effect, then let everybody act."""
+        """Apply the votes of the last turn, then let all agents act."""
         self.world.begin_turn()
         super().take_turn(epoch)
 
     def collect_turn_stats(self, epoch: int) -> TurnStats:
-        """Add the level in force and what the agents have done this turn."""
+        """Add the punishment level and the tally of this turn."""
         stats = super().collect_turn_stats(epoch)
         tally = asdict(self.world.tally)
         gathered = tally.pop("gathered")
@@ -70,7 +70,7 @@ class StatePunishmentEnv(Environment[StatePunishmentWorld]):
         return stats
 
     def aggregate_epoch_stats(self) -> dict[str, float]:
-        """Add the mean and the last level, and the epoch's sum of everything else.
+        """Add the mean and the final level, and the sum of every other statistic over the epoch.
 
         The names are ``level``, ``level_end``, ``votes_raise``, ``votes_lower``, ``harm``,
         ``punishment`` and ``gathered_<resource>``.

@@ -1,4 +1,4 @@
-"""The field of state_punishment, its resources, and the level of punishment that is shared."""
+"""The field of state_punishment, its resources and the shared punishment level."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sorrel.worlds import Gridworld
 from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.examples.state_punishment.entities import RESOURCES, Resource
 from sorrel_recurrent_ppo.examples.world_random import random_index
+from sorrel_recurrent_ppo.support.checks import check_integer, check_number
 
 __all__ = ["StatePunishmentWorld", "TurnTally"]
 
@@ -21,14 +22,14 @@ _FLOOR, _OBJECTS = 0, 1
 
 @dataclass
 class TurnTally:
-    """What the agents have done in a turn.
+    """Totals of one turn over all agents.
 
     Attributes:
-        votes_raise: Votes for a higher level.
-        votes_lower: Votes for a lower level.
-        harm: What agents lost by what others gathered, summed over those harmed.
-        punishment: What agents paid for harmful gathering.
-        gathered: Resources gathered, by name.
+        votes_raise: Number of votes for a higher level.
+        votes_lower: Number of votes for a lower level.
+        harm: Harm done by gathering, summed over the harmed agents.
+        punishment: Sum of the fines for harmful gathering.
+        gathered: Number of resources gathered, by name.
     """
 
     votes_raise: int = 0
@@ -39,12 +40,12 @@ class TurnTally:
 
 
 class StatePunishmentWorld(Gridworld):
-    """A walled field on which a constant number of resources of each kind lies.
+    """A walled field with a constant number of resources of each kind.
 
     Attributes:
-        level: The level of punishment in force, from 0 to 1.
-        pending_harm: For each agent, what others have done to it since it last acted.
-        tally: What has happened in the current turn.
+        level: The current punishment level, from 0 to 1.
+        pending_harm: For each agent, the harm done to it by others since its last action.
+        tally: Totals of the current turn.
     """
 
     def __init__(self, config: dict | DictConfig, default_entity):
@@ -59,52 +60,46 @@ class StatePunishmentWorld(Gridworld):
         self.begin_epoch()
 
     def _validate(self) -> None:
-        if self.num_agents < 2:
-            raise ConfigError(
-                f"agent.num_agents must be at least 2 (one to harm another), not {self.num_agents}"
-            )
+        check_integer("agent.num_agents", self.num_agents, 2)  # harm requires two agents
         for name in ("initial_level", "vote_step"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(
-                    f"world.{name} must be between 0 and 1, not {getattr(self, name)}"
-                )
-        things = self.num_agents + sum(self.counts.values())
-        room = (self.height - 2) * (self.width - 2)
-        if things >= room:
+            check_number(f"world.{name}", getattr(self, name), low=0, high=1)
+        n_resources = sum(self.counts.values())
+        n_cells = (self.height - 2) * (self.width - 2)
+        if self.num_agents + n_resources >= n_cells:
             raise ConfigError(
-                f"{self.num_agents} agents and {things - self.num_agents} resources do not fit on "
-                f"a field of {self.height}x{self.width}, which has {room} cells inside its walls"
+                f"{self.num_agents} agents and {n_resources} resources do not fit on a field of "
+                f"{self.height}x{self.width}, which has {n_cells} cells inside its walls"
             )
 
     def begin_epoch(self) -> None:
-        """Set the level to its first value and forget all votes and harms."""
+        """Reset the level, the votes and the harm."""
         self.level = self.initial_level
         self.pending_harm = [0.0] * self.num_agents
         self.tally = TurnTally()
 
     def begin_turn(self) -> None:
-        """Move the level as the last turn's votes say, and open a new tally.
+        """Change the level according to the last turn's votes, and start a new tally.
 
-        A unanimous vote moves it by ``vote_step``, a divided one by less.
+        A unanimous vote changes the level by ``vote_step``, a divided vote by less.
         """
         balance = (self.tally.votes_raise - self.tally.votes_lower) / self.num_agents
         self.level = min(1.0, max(0.0, self.level + self.vote_step * balance))
         self.tally = TurnTally()
 
     def cast_vote(self, vote: int) -> None:
-        """Count a vote: 1 for a higher level, -1 for a lower one, 0 for keeping it."""
+        """Count a vote: 1 to raise the level, -1 to lower it, 0 to keep it."""
         self.tally.votes_raise += vote > 0
         self.tally.votes_lower += vote < 0
 
     def gather(self, gatherer: int, resource: Resource) -> float:
-        """Let an agent have a resource, and let the others bear the harm of it.
+        """Credit a resource to an agent and its harm to all other agents.
 
         Args:
-            gatherer: The index of the agent.
-            resource: What it gathers.
+            gatherer: Index of the gathering agent.
+            resource: The resource.
 
         Returns:
-            The resource's value, less the punishment at the present level.
+            The resource's value minus the punishment at the current level.
         """
         for other in range(self.num_agents):
             if other != gatherer:
@@ -116,12 +111,12 @@ class StatePunishmentWorld(Gridworld):
         return resource.value - punishment
 
     def suffer(self, sufferer: int) -> float:
-        """Return what others have done to an agent since it last acted, and clear it."""
+        """Return the harm done to an agent since its last action, and reset it."""
         harm, self.pending_harm[sufferer] = self.pending_harm[sufferer], 0.0
         return harm
 
     def build(self) -> None:
-        """Put up the walls and the floor of an empty world and lay out the resources."""
+        """Add the walls, the floor and the resources to an empty world."""
         for row, column in np.ndindex(self.height, self.width):
             if row in (0, self.height - 1) or column in (0, self.width - 1):
                 self.add((row, column, _OBJECTS), Wall())
@@ -132,11 +127,11 @@ class StatePunishmentWorld(Gridworld):
                 self.spawn(name)
 
     def spawn(self, name: str) -> None:
-        """Lay a resource of a kind on a random empty cell."""
+        """Place a resource of a kind on a random empty cell."""
         self.add(self.random_empty_cell(), RESOURCES[name](**self.parameters[name]))
 
     def random_empty_cell(self) -> tuple[int, int, int]:
-        """Return an empty cell inside the walls, each with the same probability."""
+        """Return a uniformly random empty cell inside the walls."""
         empty = [
             (row, column, _OBJECTS)
             for row in range(1, self.height - 1)

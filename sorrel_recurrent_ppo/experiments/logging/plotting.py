@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
+from sorrel_recurrent_ppo.support.curves import smooth, smoothing_window
 
-__all__ = ["plot_learning_curve", "smooth"]
+__all__ = ["plot_learning_curve"]
 
 MAX_AGENTS_IN_LEGEND = 12
 
@@ -43,19 +44,6 @@ def plot_learning_curve(files: RunFiles, title: str) -> None:
     figure.suptitle(title)
     with atomic_write(files.learning_curve) as partial:
         figure.savefig(partial, dpi=120, format="png")
-
-
-def smoothing_window(n_epochs: int) -> int:
-    """Return the number of epochs to average over: a twentieth of the run."""
-    return max(1, n_epochs // 20)
-
-
-def smooth(values: np.ndarray, window: int) -> np.ndarray:
-    """Return the mean of each value and the ``window - 1`` before it, or of all there are."""
-    sums = np.cumsum(np.concatenate([[0.0], values]))
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(ends - window, 0)
-    return (sums[ends] - sums[starts]) / (ends - starts)
 
 
 def _replacement_epochs(files: RunFiles) -> list[float]:

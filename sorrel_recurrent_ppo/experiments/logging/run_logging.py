@@ -45,6 +45,7 @@ class AgentRecord:
         model: Its model's registry name.
         reward: Its reward of the epoch, summed over the turns.
         diagnostics: Of its model's latest update; empty for models that report none.
+        kind: Its kind.
     """
 
     name: str
@@ -52,6 +53,7 @@ class AgentRecord:
     model: str
     reward: float
     diagnostics: Mapping[str, float]
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class RunLogger(Logger):
             return
         super().record_epoch(epoch, loss, reward, epsilon, **kwargs)
         now = time.perf_counter()
-        epoch_steps = self._env.turn * len(self._env.agents)
+        epoch_steps = self._env.turn * len(self._population.members)
         self.turns += self._env.turn
         self.steps += epoch_steps
         record = EpochRecord(
@@ -215,8 +217,9 @@ class RunLogger(Logger):
                 name=member.name,
                 index=member.index,
                 model=member.model_name,
+                kind=member.kind,
                 reward=member.epoch_reward,
-                diagnostics=getattr(self._env.agents[member.index].model, "diagnostics", {}),
+                diagnostics=getattr(member.agent.model, "diagnostics", {}),
             )
             for member in self._population.members
         ]
@@ -243,7 +246,7 @@ class CsvSink:
         try:
             self._agents = CsvTable(
                 files.agents,
-                ["epoch", "agent", "index", "model", "reward"],
+                ["epoch", "agent", "index", "model", "kind", "reward"],
                 n_kept=first_epoch * n_agents,
             )
         except (CheckpointError, OSError):
@@ -270,6 +273,7 @@ class CsvSink:
                     "agent": agent.name,
                     "index": agent.index,
                     "model": agent.model,
+                    "kind": agent.kind,
                     "reward": agent.reward,
                     **agent.diagnostics,
                 }

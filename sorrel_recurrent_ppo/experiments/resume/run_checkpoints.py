@@ -69,7 +69,7 @@ class RunCheckpoints:
 
     def _save(self, env: Environment) -> None:
         for member in self._population.members:
-            _save_model(env.agents[member.index].model, self._files.checkpoint(member.name))
+            _save_model(member.agent.model, self._files.checkpoint(member.name))
         # The state speaks of the rows before it: these are on the disk first.
         for table in (self._files.metrics, self._files.agents):
             sync_file(table)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.resume.object_state import capture_state, restore_state
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
+from sorrel_recurrent_ppo.population.assignment import config_of
 from sorrel_recurrent_ppo.population.members import Member, Population, attach_model
 from sorrel_recurrent_ppo.population.records import Replacement, write_replacements
 from sorrel_recurrent_ppo.registry import available_models
-from sorrel_recurrent_ppo.replacement.newcomers import build_newcomer, parameters_of
+from sorrel_recurrent_ppo.replacement.newcomers import NewcomerPlace, build_newcomer, parameters_of
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.randomness import global_random_state, set_global_random_state
 
@@ -58,7 +60,7 @@ def capture_run_state(
         )
     return {
         "epoch": population.epoch,
-        "members": [_capture_member(env, member) for member in population.members],
+        "members": [_capture_member(member) for member in population.members],
         "n_named": population.n_named,
         "replacements": [asdict(replacement) for replacement in population.replacements],
         "logger": logger.state_dict(),
@@ -81,14 +83,13 @@ def restore_run_state(
     Raises:
         CheckpointError: The state does not fit the environment as it is built now.
     """
-    names = [field.name for field in fields(Member)]
     members = []
     for saved in state["members"]:
-        member = Member(**{name: saved[name] for name in names})
+        member = Member.from_state(saved)
         if population.members[member.index].name != member.name:
-            _build_model_of(env, population, member, saved["parameters"])
+            _build_model_of(population, member, saved["parameters"], config_of(env))
         members.append(member)
-    population.restore(env, members, n_named=state["n_named"], epoch=state["epoch"])
+    population.restore(members, n_named=state["n_named"], epoch=state["epoch"])
     population.replacements[:] = [Replacement(**saved) for saved in state["replacements"]]
     restore_state(_roots(env), state["objects"])
     logger.load_state_dict(state["logger"])
@@ -140,26 +141,26 @@ def _roots(env: Environment) -> dict[str, Any]:
     return {"agents": env.agents, "world": env.world, "env": env}
 
 
-def _capture_member(env: Environment, member: Member) -> dict[str, Any]:
+def _capture_member(member: Member) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if member.model_name in available_models():
-        parameters = parameters_of(env.agents[member.index].model, member.model_name)
+        parameters = parameters_of(member.agent.model, member.model_name)
         if "device" in parameters:
             parameters["device"] = str(parameters["device"])
-    return {**asdict(member), "parameters": parameters}
+    return {**member.state_dict(), "parameters": parameters}
 
 
 def _build_model_of(
-    env: Environment, population: Population, member: Member, parameters: dict[str, Any]
+    population: Population, member: Member, parameters: dict[str, Any], config: DictConfig | None
 ) -> None:
     """Give a newcomer's place a model like the newcomer's; its state comes after."""
+    former = population.members[member.index]
+    empty = OmegaConf.create({}) if config is None else config
     newcomer = build_newcomer(
-        env,
-        member.index,
-        former_name=population.members[member.index].model_name,
+        NewcomerPlace(former.agent, member.index, empty, former.model_name, former.kind),
         model_name=member.model_name,
         parameters=parameters,
         checkpoint=None,
         seed=member.seed or 0,
     )
-    attach_model(env.agents[member.index], member.index, newcomer.model)
+    attach_model(former.agent, member.index, newcomer.model)

@@ -1,4 +1,4 @@
-"""A linear layer that makes its products by the fastest library."""
+"""A linear layer that computes its products with the fastest library."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Linear"]
 
 
 class Linear(nn.Linear):
-    """``torch.nn.Linear``; on a CPU, in float32, its products are oneDNN's."""
+    """``torch.nn.Linear`` that uses oneDNN for float32 on CPUs."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map ``(N, in_features)`` to ``(N, out_features)``, on a CPU differentiable once."""
+        """Map ``(N, in_features)`` to ``(N, out_features)``; with oneDNN differentiable once."""
         if not supports_onednn(input, self.weight):
             return super().forward(input)
         output = _Linear.apply(input, self.weight, self.bias)
@@ -41,7 +41,7 @@ class _Linear(torch.autograd.Function):
         (grad_output,) = grads
         needs_grad_x, needs_grad_weight, needs_grad_bias = ctx.needs_input_grad
         return (
-            # Observations need none, and it would be as large a product as the other.
+            # Observations need no gradient; its product is as large as the weight's.
             linear(grad_output, weight.t()) if needs_grad_x else None,
             linear(grad_output.t(), x.t()) if needs_grad_weight else None,
             grad_output.sum(dim=0) if needs_grad_bias else None,

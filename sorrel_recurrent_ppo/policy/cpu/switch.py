@@ -1,4 +1,4 @@
-"""The switch that turns all of the package's CPU kernels off, for debugging."""
+"""The switch that turns off all of the package's CPU kernels, for debugging."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KERNELS_VARIABLE = "SORREL_RECURRENT_PPO_KERNELS"
 def kernels_enabled() -> bool:
     """Return whether the package's own CPU kernels may be used.
 
-    With the environment variable ``SORREL_RECURRENT_PPO_KERNELS=off`` everything is computed by
-    PyTorch's own modules: slower, and equal up to rounding. Read once per process.
+    With the environment variable ``SORREL_RECURRENT_PPO_KERNELS=off`` PyTorch's own modules compute
+    everything: slower, and equal up to rounding. The variable is read once per process.
     """
     return os.environ.get(KERNELS_VARIABLE, "").strip().lower() not in ("off", "0", "false", "no")

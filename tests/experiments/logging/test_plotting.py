@@ -4,24 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sorrel_recurrent_ppo.experiments.logging.plotting import (
-    plot_learning_curve,
-    smooth,
-    smoothing_window,
-)
+from sorrel_recurrent_ppo.experiments.logging.plotting import plot_learning_curve
 from sorrel_recurrent_ppo.run_files import RunFiles
-
-
-def test_smoothing_takes_the_mean_of_the_latest_values_there_are():
-    values = np.array([4.0, 0.0, 2.0, 10.0])
-    np.testing.assert_allclose(smooth(values, 3), [4, 2, 2, 4])
-    np.testing.assert_allclose(smooth(values, 1), values)
-    np.testing.assert_allclose(smooth(values, 99), [4, 2, 2, 4])
-
-
-@pytest.mark.parametrize(("n_epochs", "window"), [(1, 1), (3, 1), (39, 1), (40, 2), (200, 10)])
-def test_a_twentieth_of_the_run_is_averaged_over(n_epochs, window):
-    assert smoothing_window(n_epochs) == window
 
 
 def pixels_of(files):

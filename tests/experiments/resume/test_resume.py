@@ -154,7 +154,7 @@ def test_a_state_that_does_not_fit_the_environment_is_refused(tmp_path):
     files, _ = run(tmp_path / "run")
     with pytest.raises(CheckpointError, match="2 agents, the environment 3"):
         resume(files, "model.num_agents=3", "experiment.epochs=3")
-    with pytest.raises(CheckpointError, match=r"agents\[0\]\.model .* of another model"):
+    with pytest.raises(CheckpointError, match=r"agents\[0\]\.model .* the model differs"):
         resume(files, "model.lstm_ppo.hidden_size=9", "experiment.epochs=3")
 
 
@@ -171,7 +171,7 @@ def test_missing_rows_are_told(tmp_path):
     files, _ = run(tmp_path / "run")
     lines = files.metrics.read_text().splitlines(keepends=True)
     files.metrics.write_text("".join(lines[:2]))
-    with pytest.raises(CheckpointError, match=r"metrics\.csv has 1 rows; .* saved after 3"):
+    with pytest.raises(CheckpointError, match=r"metrics\.csv: expected at least 3 rows .*found 1"):
         resume(files, "experiment.epochs=3")
 
 

@@ -1,26 +1,21 @@
+"""The GRU kernel: outputs and gradients against PyTorch's GRU."""
+
 import pytest
 import torch
 
 from sorrel_recurrent_ppo.policy.cpu import matmul
 from sorrel_recurrent_ppo.policy.cpu.gru_sequence import gru_sequence
 from sorrel_recurrent_ppo.policy.recurrent import _FEW_SEQUENCES, RecurrentCore
+from support.random_tensors import random_leaves
 
 
-@pytest.fixture(autouse=True, params=[True, False], ids=["steps by numpy", "steps by torch"])
-def library_of_the_steps(request, monkeypatch):
+@pytest.fixture(autouse=True, params=[True, False], ids=["numpy", "torch"])
+def step_library(request, monkeypatch):
     monkeypatch.setattr(matmul, "numpy_has_wide_kernels", lambda: request.param)
 
 
-def drawn(*shapes, dtype=torch.float64, seed=3):
-    """Draw leaves of these shapes from one stream, so that no two are alike."""
-    generator = torch.Generator().manual_seed(seed)
-    return [
-        torch.randn(*shape, dtype=dtype, generator=generator).requires_grad_() for shape in shapes
-    ]
-
-
 def arguments(n_steps, n_sequences, n_features, size, dtype=torch.float64):
-    return drawn(
+    return random_leaves(
         (n_steps, n_sequences, n_features),
         (n_sequences, size),
         (3 * size, n_features),
@@ -31,7 +26,7 @@ def arguments(n_steps, n_sequences, n_features, size, dtype=torch.float64):
     )
 
 
-def torchs_own(x, h0, *weights):
+def torch_gru(x, h0, *weights):
     gru = torch.nn.GRU(x.shape[2], h0.shape[1], dtype=x.dtype)
     names = [name for name, _ in gru.named_parameters()]
     return torch.func.functional_call(
@@ -40,11 +35,11 @@ def torchs_own(x, h0, *weights):
 
 
 @pytest.mark.parametrize("sizes", [(7, 3, 5, 11), (1, 1, 1, 1), (13, 1, 2, 3), (2, 5, 3, 7)])
-def test_outputs_and_gradients_are_those_of_torchs_gru(sizes):
+def test_gru_sequence_matches_torch_gru(sizes):
     given = arguments(*sizes)
-    (weigh,) = drawn((*sizes[:2], sizes[3]), seed=4)
+    (weigh,) = random_leaves((*sizes[:2], sizes[3]), dtype=torch.float64, seed=4)
     weigh = weigh.detach()
-    ours, theirs = gru_sequence(*given), torchs_own(*given)
+    ours, theirs = gru_sequence(*given), torch_gru(*given)
     torch.testing.assert_close(ours, theirs)
     one, other = (torch.autograd.grad((y * weigh).sum(), given) for y in (ours, theirs))
     for gradient, expected in zip(one, other, strict=True):
@@ -52,11 +47,11 @@ def test_outputs_and_gradients_are_those_of_torchs_gru(sizes):
         assert gradient.abs().sum() > 0
 
 
-def test_gradients_are_those_of_finite_differences():
+def test_gru_sequence_gradients_match_finite_differences():
     assert torch.autograd.gradcheck(gru_sequence, arguments(4, 2, 3, 2))
 
 
-def test_inputs_of_any_size_give_finite_outputs_and_gradients():
+def test_gru_sequence_is_finite_for_huge_inputs():
     x, *others = arguments(3, 2, 4, 5)
     huge = (x * 1e30).detach().requires_grad_()
     outputs = gru_sequence(huge, *others)
@@ -65,14 +60,14 @@ def test_inputs_of_any_size_give_finite_outputs_and_gradients():
         assert gradient.isfinite().all()
 
 
-def test_faults_of_numbers_come_out_as_numbers_and_not_as_warnings():
+def test_gru_sequence_returns_non_finite_gradients_without_warnings():
     x, h0, w_ih, w_hh, *biases = arguments(3, 2, 4, 5, torch.float32)
     outputs = gru_sequence(x, h0, w_ih, w_hh * 1e38, *biases)
     (gradient,) = torch.autograd.grad((outputs * torch.inf).sum(), x)
     assert not gradient.isfinite().all()
 
 
-def test_outputs_changed_in_place_are_refused_in_the_backward_pass():
+def test_backward_rejects_outputs_changed_in_place():
     outputs = gru_sequence(*arguments(3, 2, 4, 5))
     outputs.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -80,20 +75,20 @@ def test_outputs_changed_in_place_are_refused_in_the_backward_pass():
 
 
 @pytest.mark.parametrize("n_sequences", [_FEW_SEQUENCES, _FEW_SEQUENCES + 1])
-def test_the_core_gives_the_same_with_few_sequences_and_many(n_sequences):
+def test_core_uses_the_kernel_for_few_sequences_only(n_sequences):
     core = RecurrentCore("gru", 3, 5)
-    x, rows = drawn((4, n_sequences, 3), (n_sequences, 5), dtype=torch.float32)
-    expected = torchs_own(x, rows, *core.weights())
-    outputs = core(x, core.state_from_flat(rows))
+    x, flat_states = random_leaves((4, n_sequences, 3), (n_sequences, 5))
+    expected = torch_gru(x, flat_states, *core.weights())
+    outputs = core(x, core.state_from_flat(flat_states))
     assert ("GRUSequence" in outputs.grad_fn.name()) == (n_sequences <= _FEW_SEQUENCES)
     torch.testing.assert_close(outputs, expected)
 
 
-def test_in_lower_precision_the_core_leaves_it_to_torch():
+def test_core_uses_torch_in_lower_precision():
     core = RecurrentCore("gru", 3, 5)
-    x, rows = drawn((4, 2, 3), (2, 5), dtype=torch.float32)
+    x, flat_states = random_leaves((4, 2, 3), (2, 5))
     with torch.autocast("cpu", torch.bfloat16):
-        assert core(x, core.state_from_flat(rows)).isfinite().all()
+        assert core(x, core.state_from_flat(flat_states)).isfinite().all()
     halved = core.to(torch.bfloat16)
-    outputs = halved(x.bfloat16(), halved.state_from_flat(rows.bfloat16()))
+    outputs = halved(x.bfloat16(), halved.state_from_flat(flat_states.bfloat16()))
     assert outputs.dtype == torch.bfloat16

@@ -1,3 +1,5 @@
+"""Freed memory is kept in the process from one update to the next."""
+
 import platform
 import subprocess
 import sys
@@ -25,11 +27,11 @@ print(min(new_pages() for _ in range(3)))
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that is taught")
-def test_an_update_takes_the_memory_of_the_one_before(monkeypatch):
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="affects glibc only")
+def test_update_reuses_the_memory_of_the_previous_update(monkeypatch):
     for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
     run = subprocess.run([sys.executable, "-c", UPDATES], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    # Without it several thousand: hundreds of arrays of a hundred pages and more.
+    # Otherwise several thousand: hundreds of arrays of a hundred pages and more.
     assert int(run.stdout) < 1_000

@@ -9,7 +9,7 @@ import pytest
 
 from sorrel_recurrent_ppo.policy.cpu.switch import KERNELS_VARIABLE, kernels_enabled
 
-LIFE = """
+SCRIPT = """
 import json
 import numpy as np
 import torch
@@ -32,16 +32,16 @@ print(json.dumps(found))
 """
 
 
-def live(value):
+def run_with_switch(value):
     environment = {**os.environ, KERNELS_VARIABLE: value}
-    done = subprocess.run(
-        [sys.executable, "-c", LIFE], capture_output=True, text=True, check=True, env=environment
+    completed = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, env=environment
     )
-    return json.loads(done.stdout)
+    return json.loads(completed.stdout)
 
 
 def test_switch_off_uses_pytorch_alone_with_equal_results():
-    on, off = live("on"), live("off")
+    on, off = run_with_switch("on"), run_with_switch("off")
     assert on["numpy steps"]
     assert not off["numpy steps"]
     assert not off["onednn"]

@@ -1,4 +1,4 @@
-"""What the program says of an error that its user can mend: one sentence, with the nearest name."""
+"""One-line messages for user-fixable errors, with the closest valid name."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sorrel_recurrent_ppo.errors import (
     unknown_name,
 )
 
-__all__ = ["error_sentence"]
+__all__ = ["user_message"]
 
-# What the system says of a disk or a permission; no fault of the program looks like that.
-_OF_THE_SYSTEM = frozenset(
+# Errors of disks and permissions, which bugs of the program do not cause.
+_SYSTEM_ERRORS = frozenset(
     {
         *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
         *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
@@ -29,34 +29,34 @@ _OF_THE_SYSTEM = frozenset(
 )
 
 
-def error_sentence(error: BaseException) -> str | None:
-    """Return what to say of an error, or ``None`` for one that no user's input explains."""
+def user_message(error: BaseException) -> str | None:
+    """Return the message for an error that a user can fix, or ``None`` for other errors."""
     if isinstance(error, ConfigError | CheckpointError | NumericalError):
         return str(error)
-    if isinstance(error, MissingConfigException):  # an OSError, too
+    if isinstance(error, MissingConfigException):  # also an OSError
         return _missing_choice(error)
     if isinstance(error, OSError):
-        return _fault_of_the_system(error)
+        return _system_error(error)
     cause = error.__cause__
     if isinstance(error, CompactHydraException):
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):
             return _unknown_key(cause)
-        told = _first_line(error)
-        return (
-            f"{told}: {_first_line(cause)}" if isinstance(cause, OmegaConfBaseException) else told
-        )
-    return _first_line(error) if isinstance(error, OmegaConfBaseException) else None
+        message = _without_details(error)
+        if isinstance(cause, OmegaConfBaseException):
+            message = f"{message}: {_without_details(cause)}"
+        return message
+    return _without_details(error) if isinstance(error, OmegaConfBaseException) else None
 
 
-def _first_line(error: BaseException) -> str:
-    """Return a message without the technical lines that Hydra and OmegaConf append to it."""
+def _without_details(error: BaseException) -> str:
+    """Return a message without the technical lines that Hydra and OmegaConf append."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
     end = next((i for i, line in enumerate(lines) if line.startswith("full_key:")), len(lines))
     return " ".join(lines[:end])
 
 
-def _fault_of_the_system(error: OSError) -> str | None:
-    if error.errno not in _OF_THE_SYSTEM:
+def _system_error(error: OSError) -> str | None:
+    if error.errno not in _SYSTEM_ERRORS:
         return None
     file = "a file" if error.filename is None else error.filename
     return f"{file} could not be used: {error.strerror}"
@@ -66,26 +66,23 @@ def _missing_choice(error: MissingConfigException) -> str:
     group, _, choice = (error.missing_cfg_file or "").rpartition("/")
     options = [option for option in error.options or () if option != "base"]
     if not group or not options:
-        return _first_line(error)
+        return _without_details(error)
     return unknown_name(f"there is no {group}", choice, options)
 
 
 def _unknown_key(error: ConfigKeyError | ConfigAttributeError) -> str:
-    """Tell the unknown key and the nearest of those beside it, or of its name elsewhere."""
+    """Suggest the closest key of the same section, else the same key in another section."""
     full_key, parent = str(error.full_key), error.parent_node
     section, _, key = full_key.rpartition(".")
-    beside = (
-        [f"{section}.{k}".lstrip(".") for k in parent] if isinstance(parent, DictConfig) else []
-    )
-    suggestion = did_you_mean(key, [k.rpartition(".")[2] for k in beside])
+    siblings = [str(k) for k in parent] if isinstance(parent, DictConfig) else []
+    suggestion = did_you_mean(key, siblings)
     if suggestion and section:
         suggestion = suggestion.replace("'", f"'{section}.", 1)
     if not suggestion and isinstance(parent, DictConfig):
         elsewhere = [k for k in _all_keys(parent._get_root()) if k.rpartition(".")[2] == key]
         suggestion = f" Did you mean '{elsewhere[0]}'?" if elsewhere else ""
     return (
-        f"the config has no key '{full_key}'.{suggestion} "
-        f"To add a key that is not there, write +{full_key}=..."
+        f"the config has no key '{full_key}'.{suggestion} To add a new key, write +{full_key}=..."
     )
 
 

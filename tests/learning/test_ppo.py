@@ -1,4 +1,4 @@
-"""The update: against plain code, step by step, and what each of its settings does."""
+"""The PPO update: against a simple reference implementation, and the effect of each setting."""
 
 import copy
 import math
@@ -36,7 +36,7 @@ PLAIN = {
 
 
 def collect(name, n_steps=N, **settings):
-    """Return a model with a rollout whose policy depends on state and observation."""
+    """Return a model with a rollout, whose policy clearly depends on state and observation."""
     model = small_model(name, **settings)
     strengthen_policy(model)
     play(model, n_steps, dones=DONES)
@@ -48,7 +48,7 @@ def parts(name, states):
 
 
 def plain_ppo(name, model, settings):
-    """Single-step PPO from stored states, written out plainly on a copy of the model."""
+    """Return the weights after single-step PPO from stored states, on a copy of the model."""
     batch = model._prepare_batch()
     n_states = 2 if name == "lstm_ppo" else 1
     obs, states, rest = batch[0], batch[1 : 1 + n_states], batch[1 + n_states :]
@@ -62,9 +62,9 @@ def plain_ppo(name, model, settings):
     for t in reversed(range(len(obs))):
         cut_off = t == len(obs) - 1
         next_value = values[t] if cut_off else values[t + 1]
-        going = 1 - dones[t]
-        delta = rewards[t] + settings["gamma"] * going * next_value - values[t]
-        following = delta + settings["gamma"] * settings["gae_lambda"] * going * following
+        not_done = 1 - dones[t]
+        delta = rewards[t] + settings["gamma"] * not_done * next_value - values[t]
+        following = delta + settings["gamma"] * settings["gae_lambda"] * not_done * following
         advantages[t] = following
     returns = advantages + values
     advantages = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
@@ -95,7 +95,7 @@ def plain_ppo(name, model, settings):
 
 @both
 @pytest.mark.parametrize("batch_size", [7, 100])
-def test_sequences_of_one_step_are_the_specifications_own_update(name, batch_size):
+def test_update_with_sequences_of_one_step_matches_the_reference(name, batch_size):
     model = collect(name, batch_size=batch_size, **PLAIN)
     before = weights(model)
     expected = plain_ppo(name, model, PLAIN)
@@ -105,10 +105,10 @@ def test_sequences_of_one_step_are_the_specifications_own_update(name, batch_siz
         assert (value != before[key]).any()
 
 
-# --- what an update starts from ---
+# --- the first evaluation of an update ---
 
 
-def whole_rollout(model, arrays):
+def complete_minibatch(model, arrays):
     """Return all sequences of a rollout as one minibatch."""
     settings = replace(model.settings, batch_size=len(arrays.actions), n_epochs=1)
     rng = np.random.default_rng(5)
@@ -120,13 +120,13 @@ def evaluate_rollout(model):
     """Return log-probabilities and values of the stored steps as an update computes them."""
     arrays = model.memory.arrays()
     batch, _ = model.learner._prepare(arrays)
-    minibatch = whole_rollout(model, arrays)
+    minibatch = complete_minibatch(model, arrays)
     grid = minibatch.grid
-    rows = model.learner._starting_states(batch, minibatch)
+    flat_states = model.learner._starting_states(batch, minibatch)
     with torch.no_grad():
         distribution, values = model.policy.evaluate_sequences(
             batch.inputs[grid.steps],
-            model.policy.core.state_from_flat(rows),
+            model.policy.core.state_from_flat(flat_states),
             grid.positions,
             grid.n_steps,
         )
@@ -152,7 +152,7 @@ several = pytest.mark.parametrize(
 
 @both
 @several
-def test_before_the_first_step_every_ratio_is_one(name, settings):
+def test_evaluation_before_an_update_matches_acting(name, settings):
     model = collect(name, **settings)
     log_probs, values, arrays = evaluate_rollout(model)
     assert arrays.log_probs.std() > 0.1
@@ -162,7 +162,7 @@ def test_before_the_first_step_every_ratio_is_one(name, settings):
 
 @both
 @several
-def test_so_it_is_after_an_update_in_the_middle_of_an_episode(name, settings):
+def test_evaluation_after_an_update_within_an_episode_matches_acting(name, settings):
     model = collect(name, learning_rate=1e-2, **settings)
     model.learn()
     play(model, 17, dones=[4], seed=5)
@@ -173,7 +173,7 @@ def test_so_it_is_after_an_update_in_the_middle_of_an_episode(name, settings):
 
 
 @both
-def test_the_update_itself_sees_ratios_of_one_first(name, monkeypatch):
+def test_update_starts_with_ratios_of_one(name, monkeypatch):
     seen = []
 
     def spy(ratio, *rest):
@@ -190,7 +190,7 @@ def test_the_update_itself_sees_ratios_of_one_first(name, monkeypatch):
 
 
 @both
-def test_a_vanishing_step_changes_nothing_and_says_so(name):
+def test_update_with_a_vanishing_learning_rate_has_no_divergence(name):
     model = collect(name, learning_rate=1e-30, clip_range=1e-3)
     arrays = model.memory.arrays()
     model.train_step()
@@ -206,17 +206,18 @@ def test_a_vanishing_step_changes_nothing_and_says_so(name):
 
 @both
 @pytest.mark.parametrize("burn_in", [1, 2, 4])
-def test_burn_in_is_running_the_steps_before_under_the_weights_of_now(name, burn_in):
+def test_burn_in_runs_the_previous_steps_with_the_current_weights(name, burn_in):
     model = collect(name, burn_in=burn_in)
-    with torch.no_grad():  # stale states: the weights have moved on since acting
+    with torch.no_grad():  # the stored states are stale: the weights have changed since acting
         for parameter in model.policy.parameters():
             parameter.mul_(1.1)
     arrays = model.memory.arrays()
     batch, _ = model.learner._prepare(arrays)
-    minibatch = whole_rollout(model, arrays)
-    rows = model.learner._starting_states(batch, minibatch)
-    beginnings = minibatch.grid.steps[minibatch.grid.positions < len(rows)]  # the grid's first row
-    for start, row in zip(beginnings.tolist(), rows, strict=True):
+    minibatch = complete_minibatch(model, arrays)
+    flat_states = model.learner._starting_states(batch, minibatch)
+    first_row = minibatch.grid.positions < len(flat_states)
+    starts = minibatch.grid.steps[first_row].tolist()
+    for start, flat_state in zip(starts, flat_states, strict=True):
         first = start
         while first > start - burn_in and not arrays.episode_starts[first]:
             first -= 1
@@ -227,18 +228,18 @@ def test_burn_in_is_running_the_steps_before_under_the_weights_of_now(name, burn
                     batch.inputs[t][None], model.policy.core.state_from_flat(expected)
                 )
             expected = model.policy.core.flatten_state(state)
-        torch.testing.assert_close(row[None], expected, atol=1e-5, rtol=1e-4)
-        assert not row.requires_grad
+        torch.testing.assert_close(flat_state[None], expected, atol=1e-5, rtol=1e-4)
+        assert not flat_state.requires_grad
         if first < start:
-            assert (row - batch.recurrent_states[start]).abs().max() > 1e-4
+            assert (flat_state - batch.recurrent_states[start]).abs().max() > 1e-4
 
 
-# --- through time ---
+# --- backpropagation through time ---
 
 
 @both
-def test_longer_sequences_learn_from_what_was_before(name):
-    """From the same rollout and all in one minibatch, only the gradient through time differs."""
+def test_longer_sequences_change_the_gradient_of_the_recurrent_weights(name):
+    """With one minibatch of the same rollout, only the gradient through time differs."""
     after = []
     for length in (1, 29):
         model = collect(name, sequence_length=length, batch_size=100, n_epochs=1)
@@ -251,7 +252,7 @@ def test_longer_sequences_learn_from_what_was_before(name):
 
 
 def gradient_of_first_step(model):
-    """Make one update of one minibatch; return the optimizer's first moments over (1 - beta1)."""
+    """Make an update of one minibatch and return the gradient, from Adam's first moments."""
     model.train_step()
     states = model.optimizer.state.values()
     return torch.cat([state["exp_avg"].flatten() / 0.1 for state in states])
@@ -260,20 +261,18 @@ def gradient_of_first_step(model):
 ONE_STEP = {"n_epochs": 1, "batch_size": 100}
 
 
-@both
-def test_gradients_are_clipped_to_their_norm(name):
-    free = collect(name, max_grad_norm=1e9, **ONE_STEP)
-    whole = gradient_of_first_step(free)
-    assert free.diagnostics["train/grad_norm"] == pytest.approx(float(whole.norm()), rel=1e-4)
-    limit = float(whole.norm()) / 7
-    clipped = collect(name, max_grad_norm=limit, **ONE_STEP)
-    torch.testing.assert_close(gradient_of_first_step(clipped), whole / 7, atol=1e-5, rtol=1e-4)
-    assert clipped.diagnostics["train/grad_norm"] == pytest.approx(float(whole.norm()), rel=1e-4)
+def test_max_grad_norm_clips_the_gradient():
+    free = collect("lstm_ppo", max_grad_norm=1e9, **ONE_STEP)
+    gradient = gradient_of_first_step(free)
+    norm = float(gradient.norm())
+    assert free.diagnostics["train/grad_norm"] == pytest.approx(norm, rel=1e-4)
+    clipped = collect("lstm_ppo", max_grad_norm=norm / 7, **ONE_STEP)
+    torch.testing.assert_close(gradient_of_first_step(clipped), gradient / 7, atol=1e-5, rtol=1e-4)
+    assert clipped.diagnostics["train/grad_norm"] == pytest.approx(norm, rel=1e-4)
 
 
-@both
-def test_the_loss_is_the_sum_of_its_weighted_terms(name):
-    model = collect(name, value_coef=0.7, entropy_start=0.03, entropy_end=0.03)
+def test_loss_is_the_weighted_sum_of_its_terms():
+    model = collect("lstm_ppo", value_coef=0.7, entropy_start=0.03, entropy_end=0.03)
     loss = model.train_step()
     d = model.diagnostics
     expected = (d["train/policy_gradient_loss"] + 0.7 * d["train/value_loss"]) + 0.03 * d[
@@ -287,88 +286,59 @@ def number_of_steps(model):
     return {int(state["step"]) for state in model.optimizer.state.values()}
 
 
-@both
 @pytest.mark.parametrize(
     ("target_kl", "passes"), [(None, 5), (1e9, 5), (1e-9, 1)], ids=["none", "high", "low"]
 )
-def test_passes_stop_at_the_target_divergence(name, target_kl, passes):
-    model = collect(name, n_epochs=5, batch_size=13, learning_rate=1e-2, target_kl=target_kl)
+def test_target_kl_limits_the_number_of_passes(target_kl, passes):
+    model = collect("lstm_ppo", n_epochs=5, batch_size=13, learning_rate=1e-2, target_kl=target_kl)
     model.train_step()
     assert number_of_steps(model) == {passes * 2}  # 29 steps are 2 minibatches of about 13
 
 
-@both
-def test_the_entropy_bonus_is_annealed_over_agent_steps(name):
-    model = small_model(
-        name, rollout_length=10, entropy_start=0.5, entropy_end=0.1, entropy_decay_steps=40
-    )
-    seen = []
-    for _ in range(5):
-        play(model, 10)
-        model.train_step()
-        seen.append(model.diagnostics["train/entropy_coef"])
-    assert seen == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.1])
-
-
-@both
-def test_the_learning_rate_is_annealed_over_agent_steps(name):
-    model = small_model(
-        name,
-        rollout_length=10,
-        learning_rate=4e-3,
-        learning_rate_end_factor=0.25,
-        learning_rate_decay_steps=30,
-    )
-    seen = []
-    for _ in range(4):
-        play(model, 10)
-        model.train_step()
-        seen.append(model.diagnostics["train/learning_rate"])
-        assert model.optimizer.param_groups[0]["lr"] == seen[-1]
-    assert seen == pytest.approx([3e-3, 2e-3, 1e-3, 1e-3])
-
-
-@both
-def test_with_an_end_factor_of_one_the_learning_rate_stays(name):
-    model = collect(
-        name, learning_rate=4e-3, learning_rate_end_factor=1, learning_rate_decay_steps=1
-    )
-    model.train_step()
-    assert model.diagnostics["train/learning_rate"] == 4e-3
-
-
-@both
-def test_advantages_are_normalised_over_the_rollout(name):
-    model = collect(name, normalize_advantage=True)
-    batch, returns = model.learner._prepare(model.memory.arrays())
-    _, _, advantages, targets = batch.numbers
-    assert advantages.mean().item() == pytest.approx(0.0, abs=1e-6)
-    assert advantages.std(correction=0).item() == pytest.approx(1.0, abs=1e-5)
-    raw, _ = collect(name, normalize_advantage=False).learner._prepare(model.memory.arrays())
-    _, old_values, raw_advantages, raw_targets = raw.numbers
-    torch.testing.assert_close(targets, raw_targets)
-    torch.testing.assert_close(raw_targets, raw_advantages + old_values)
-    assert returns.tolist() == targets.tolist()
-
-
-@both
-def test_the_advantage_of_a_single_step_is_not_normalised_away(name):
-    model = small_model(name, normalize_advantage=True, rollout_length=1, sequence_length=1)
-    play(model, 1, dones=[0])
+def targets_of(model):
+    """Return the targets of all steps of a model's rollout."""
     batch, _ = model.learner._prepare(model.memory.arrays())
+    return batch.targets_at(torch.arange(len(model.memory)))
+
+
+def test_targets_of_steps_are_those_of_the_rollout():
+    model = collect("lstm_ppo")
+    arrays = model.memory.arrays()
+    batch, returns = model.learner._prepare(arrays)
+    steps = [3, 0, 17]
+    targets = batch.targets_at(torch.tensor(steps))
+    assert targets.old_log_probs.tolist() == arrays.log_probs[steps].tolist()
+    assert targets.old_values.tolist() == arrays.values[steps].tolist()
+    assert targets.returns.tolist() == returns[steps].tolist()
+
+
+def test_normalize_advantage_normalises_over_the_rollout():
+    model = collect("lstm_ppo", normalize_advantage=True)
+    _, returns = model.learner._prepare(model.memory.arrays())
+    targets = targets_of(model)
+    assert targets.advantages.mean().item() == pytest.approx(0.0, abs=1e-6)
+    assert targets.advantages.std(correction=0).item() == pytest.approx(1.0, abs=1e-5)
+    raw = targets_of(collect("lstm_ppo", normalize_advantage=False))
+    torch.testing.assert_close(targets.returns, raw.returns)
+    torch.testing.assert_close(raw.returns, raw.advantages + raw.old_values)
+    assert returns.tolist() == targets.returns.tolist()
+
+
+def test_normalize_advantage_leaves_a_single_step_unchanged():
+    model = small_model("lstm_ppo", normalize_advantage=True, rollout_length=1, sequence_length=1)
+    play(model, 1, dones=[0])
     expected = model.memory.rewards[0] - model.memory.values[0]
-    assert batch.numbers[2].tolist() == pytest.approx([expected])
+    assert targets_of(model).advantages.tolist() == pytest.approx([expected])
 
 
-@both
 @pytest.mark.parametrize("epoch_end", ["truncation", "terminal"])
-def test_an_epochs_end_counts_as_set(name, epoch_end):
-    model = small_model(name, epoch_end=epoch_end, normalize_advantage=False, gamma=0.5)
+def test_epoch_end_sets_the_value_after_the_last_step(epoch_end):
+    model = small_model("lstm_ppo", epoch_end=epoch_end, normalize_advantage=False, gamma=0.5)
     play(model, 3)
     model.end_epoch_action(epoch=0)
     play(model, 3, dones=[2])
-    batch, _ = model.learner._prepare(model.memory.arrays())
-    advantages, rewards, values = batch.numbers[2], model.memory.rewards, model.memory.values
+    rewards, values = model.memory.rewards, model.memory.values
+    advantages = targets_of(model).advantages
     following = values[2] if epoch_end == "truncation" else 0.0
     assert advantages[2].item() == pytest.approx(rewards[2] + 0.5 * following - values[2], abs=1e-6)
     assert advantages[5].item() == pytest.approx(rewards[5] - values[5], abs=1e-6)
@@ -385,7 +355,7 @@ def test_an_epochs_end_counts_as_set(name, epoch_end):
     ids=["1", "2", "3"],
 )
 @pytest.mark.parametrize("reward", [0.0, 1.0, 1e6, -1e-6])
-def test_tiny_rollouts_and_extreme_rewards_train(name, settings, reward):
+def test_update_of_tiny_rollouts_with_extreme_rewards_is_finite(name, settings, reward):
     model = small_model(name, **settings)
     for t in range(settings["rollout_length"]):
         model.take_action(np.ones(7))
@@ -393,57 +363,3 @@ def test_tiny_rollouts_and_extreme_rewards_train(name, settings, reward):
     assert np.isfinite(model.train_step())
     assert model.n_updates == 1
     assert all(value.isfinite().all() for value in weights(model).values())
-
-
-# --- scaling of rewards ---
-
-
-@both
-def test_rewards_of_any_size_teach_the_same_when_scaled(name):
-    after = []
-    for factor in (1.0, 1000.0):
-        model = small_model(name, reward_scaling=True)
-        rng = np.random.default_rng(1)
-        for t in range(N):
-            model.take_action(rng.normal(size=7))
-            model.add_memory_ppo(float(rng.normal()) * factor, t in DONES)
-        model.train_step()
-        after.append(weights(model))
-    for key, value in after[0].items():
-        torch.testing.assert_close(value, after[1][key], atol=1e-5, rtol=1e-3)
-
-
-@both
-def test_the_scale_is_the_root_mean_square_of_the_discounted_return(name):
-    model = small_model(name, reward_scaling=True, gamma=0.5, rollout_length=5)
-    # Returns 1, 2.5, 3.25 | 2, 3 (the episode ends after the third step).
-    for reward, done in [(1, False), (2, False), (2, True), (2, False), (2, False)]:
-        model.take_action(np.ones(7))
-        model.add_memory_ppo(reward, done)
-    model.train_step()
-    expected = math.sqrt((1 + 2.5**2 + 3.25**2 + 2**2 + 3**2) / 5)
-    assert model.return_scale.scale == pytest.approx(expected)
-    # The running episode goes on: 0.5 * 3 + 1 = 2.5 is the next return.
-    assert model.return_scale.running_return == 3.0
-    assert model.diagnostics["rollout/ep_rew_mean"] == 9 / 2  # as paid, over two episodes
-
-
-@both
-def test_what_is_told_of_an_update(name):
-    model = small_model(name)
-    assert model.diagnostics == {}
-    play(model, N, dones=DONES)
-    model.train_step()
-    assert set(model.diagnostics) >= {
-        "train/policy_gradient_loss",
-        "train/value_loss",
-        "train/entropy_loss",
-        "train/approx_kl",
-        "train/clip_fraction",
-        "train/explained_variance",
-        "train/grad_norm",
-        "train/n_updates",
-        "rollout/ep_rew_mean",
-    }
-    assert all(type(value) is float for value in model.diagnostics.values())
-    assert model.diagnostics["train/n_updates"] == model.n_updates == 1

@@ -1,18 +1,17 @@
+"""Bootstrapped values, generalized advantages and explained variance, against hand calculations."""
+
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sorrel_recurrent_ppo.learning.ppo import (
+from sorrel_recurrent_ppo.learning.advantages import (
     bootstrap_values,
-    clipped_policy_loss,
     explained_variance,
     generalized_advantages,
-    value_loss,
 )
 
-# An episode of two steps that ends by done, and two steps of one that the epoch's end cut off.
+# An episode of two steps that ends by done, and the first two steps of one that is cut off.
 REWARDS = np.array([1.0, 2.0, 3.0, 5.0], np.float32)
 VALUES = np.array([2.0, 4.0, 6.0, 8.0], np.float32)
 DONES = np.array([False, True, False, False])
@@ -27,37 +26,37 @@ def advantages(*, truncate=True, gamma=0.5, gae_lambda=0.5, dones=DONES, ends=EN
 
 
 @pytest.mark.parametrize(("truncate", "last"), [(True, 8.0), (False, 0.0)])
-def test_what_follows_a_step(truncate, last):
-    # Within an episode the next value, after done nothing, after the cut the last value or nothing.
+def test_bootstrap_values_at_every_kind_of_step(truncate, last):
+    # Within an episode the next value, after done 0, after the cut the last value or 0.
     assert bootstrap_values(VALUES, DONES, ENDS, truncate=truncate).tolist() == [4, 0, 6 + 2, last]
 
 
-def test_done_is_terminal_whatever_an_epochs_end_is():
+def test_bootstrap_values_are_0_after_done_despite_truncation():
     ended = np.array([False, True, False, True])
     assert bootstrap_values(VALUES, ended, ENDS, truncate=True).tolist() == [4, 0, 8, 0]
 
 
-def test_advantages_by_hand_with_a_truncation():
+def test_generalized_advantages_with_a_truncation():
     # delta = r + 0.5 V' - V:  1+2-2 = 1;  2+0-4 = -2;  3+4-6 = 1;  5+4-8 = 1
     # A = delta + 0.25 A':     A3 = 1;  A2 = 1+0.25 = 1.25;  A1 = -2;  A0 = 1-0.5 = 0.5
     assert advantages() == [0.5, -2.0, 1.25, 1.0]
 
 
-def test_advantages_by_hand_with_a_terminal():
+def test_generalized_advantages_with_a_terminal():
     # The last delta becomes 5+0-8 = -3, so A3 = -3 and A2 = 1-0.75 = 0.25.
     assert advantages(truncate=False) == [0.5, -2.0, 0.25, -3.0]
 
 
-def test_lambda_0_gives_one_step_errors():
+def test_generalized_advantages_with_lambda_0_are_one_step_errors():
     assert advantages(gae_lambda=0.0) == [1.0, -2.0, 1.0, 1.0]
 
 
-def test_lambda_1_gives_returns_minus_values():
+def test_generalized_advantages_with_lambda_1_are_returns_minus_values():
     # Returns: 1+0.5*2 = 2;  2;  3+0.5*5+0.25*8 = 7.5;  5+0.5*8 = 9
     assert advantages(gae_lambda=1.0) == [2.0 - 2.0, 2.0 - 4.0, 7.5 - 6.0, 9.0 - 8.0]
 
 
-def test_gamma_0_sees_only_the_reward():
+def test_generalized_advantages_with_gamma_0_use_only_the_reward():
     assert advantages(gamma=0.0) == (REWARDS - VALUES).tolist()
 
 
@@ -71,7 +70,7 @@ def test_gamma_0_sees_only_the_reward():
     gae_lambda=st.sampled_from([0.0, 0.3, 1.0]),
     truncate=st.booleans(),
 )
-def test_advantages_are_the_sum_that_defines_them(steps, gamma, gae_lambda, truncate):
+def test_generalized_advantages_equal_the_defining_sum(steps, gamma, gae_lambda, truncate):
     rewards, values = (np.array([s[k] for s in steps], np.float32) for k in (0, 1))
     dones = np.array([s[2] == "done" for s in steps])
     ends = np.array([s[2] != "" for s in steps])
@@ -100,41 +99,6 @@ def test_advantages_are_the_sum_that_defines_them(steps, gamma, gae_lambda, trun
     )
     assert computed.dtype == np.float32
     np.testing.assert_allclose(computed, [advantage(t) for t in range(len(steps))], atol=1e-4)
-
-
-def test_the_policy_loss_is_clipped_on_both_sides_and_only_against_the_gain():
-    ratio = torch.tensor([1.5, 1.5, 0.5, 0.5, 1.1], requires_grad=True)
-    advantage = torch.tensor([2.0, -2.0, 2.0, -2.0, 2.0])
-    # min(3, 2.4) = 2.4;  min(-3, -2.4) = -3;  min(1, 1.6) = 1;  min(-1, -1.6) = -1.6;  2.2
-    loss = clipped_policy_loss(ratio, advantage, 0.2)
-    assert loss.item() == pytest.approx(-(2.4 - 3.0 + 1.0 - 1.6 + 2.2) / 5)
-    loss.backward()
-    assert ratio.grad is not None
-    # Minus advantage over 5 where the ratio counts, nothing where the clipped one does.
-    assert ratio.grad.tolist() == pytest.approx([0.0, 0.4, -0.4, 0.0, -0.4])
-
-
-def test_the_value_loss_is_half_the_mean_squared_error():
-    loss = value_loss(torch.tensor([3.0, 3.0]), torch.zeros(2), torch.tensor([4.0, 0.0]), None)
-    assert loss.item() == pytest.approx(0.5 * (1.0 + 9.0) / 2)
-
-
-def test_a_clipped_value_counts_by_the_worse_of_both_errors():
-    values = torch.tensor([3.0, 3.0, -1.0], requires_grad=True)
-    returns = torch.tensor([4.0, 0.0, -2.0])
-    # Old value 1, moved no further than 0.5: 1.5, 1.5, 0.5.
-    # max(1, 2.5^2) = 6.25;  max(9, 1.5^2) = 9;  max(1, 2.5^2) = 6.25
-    loss = value_loss(values, torch.ones(3), returns, 0.5)
-    assert loss.item() == pytest.approx(0.5 * (6.25 + 9.0 + 6.25) / 3)
-    loss.backward()
-    assert values.grad is not None
-    assert values.grad.tolist() == pytest.approx([0.0, 3.0 / 3, 0.0])
-
-
-def test_a_value_that_moved_little_is_not_clipped():
-    values, returns = torch.tensor([1.3, 0.8]), torch.tensor([2.0, 2.0])
-    clipped = value_loss(values, torch.ones(2), returns, 0.5)
-    assert clipped.item() == pytest.approx(value_loss(values, torch.ones(2), returns, None).item())
 
 
 @pytest.mark.parametrize(

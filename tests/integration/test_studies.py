@@ -1,0 +1,313 @@
+"""Environments with the traits of real studies keep what they do to their agents."""
+
+import copy
+import logging
+import random
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from sorrel_recurrent_ppo import join_environments, replace_agent
+from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.integration.install import install, uninstall
+from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
+from sorrel_recurrent_ppo.population.members import population_of
+from support.small_study import Coordinator, Study, build_study, run_study
+
+
+@pytest.fixture(autouse=True)
+def _installed():
+    install()
+    yield
+    uninstall()
+
+
+def models(*environments):
+    return [agent.model for env in environments for agent in env.agents]
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.policy.parameters()])
+
+
+def population(env):
+    found = population_of(env)
+    assert found is not None
+    return found
+
+
+def class_names(env):
+    return [type(model).__name__ for model in models(env)]
+
+
+# --- agents by object ---
+
+
+def test_models_and_names_stay_with_agents_that_are_shuffled():
+    class Shuffling(Study):
+        def reset(self):
+            super().reset()
+            rng.shuffle(self.agents)
+
+    rng = random.Random(0)
+    env = build_study(Shuffling, n=3)
+    own = {id(agent): agent.model for agent in env.agents}
+    run_study(env)
+    assert all(own[id(agent)] is agent.model for agent in env.agents)
+    assert [model.num_timesteps for model in models(env)] == [70] * 3
+    assert [member.name for member in population(env).members] == ["0", "1", "2"]
+    assert [len(member.rewards) for member in population(env).members] == [7] * 3
+
+
+def test_agents_lent_to_another_environment_keep_their_models():
+    env = build_study()
+    run_study(env)
+    trained = models(env)
+    for lent in (env.agents, env.agents[:1]):
+        probe = build_study()
+        probe.agents = lent
+        probe.reset()
+        assert models(env) == trained
+    names = [member.name for member in population(env).members]
+    assert names == ["0", "1"]
+
+
+@pytest.mark.parametrize("turn", [0, 4])
+def test_a_newcomer_of_the_environments_own_gets_a_fresh_model_and_a_record(turn, caplog):
+    class Replacing(Study):
+        def take_turn(self, epoch=0):
+            if epoch == 3 and self.turn == turn:
+                self.agents[0] = self.new_agent()
+                self.world.add((0, 1, 0), self.agents[0])
+            super().take_turn(epoch)
+
+    caplog.set_level(logging.INFO, logger="sorrel_recurrent_ppo")
+    env = build_study(Replacing)
+    untouched = build_study(n=2, other=1)
+    first, second = models(env)
+    run_study(env)
+    run_study(untouched)
+    newcomer = env.agents[0].model
+    assert type(newcomer) is RecurrentPPOLSTM
+    assert newcomer is not first
+    assert env.agents[1].model is second
+    (record,) = population(env).replacements
+    assert (record.epoch, record.index, record.left, record.joined) == (3, 0, "0", "2")
+    assert (record.by, record.tenure, record.seed) == ("environment", 3, newcomer.seed)
+    assert any("is replaced by the environment by agent 2" in text for text in caplog.messages)
+    # The agent that stays is unaffected, bit for bit.
+    assert torch.equal(weights(second), weights(models(untouched)[1]))
+
+
+def test_agents_that_are_inserted_and_removed_are_followed():
+    class Changing(Study):
+        def reset(self):
+            if len(population(self).members[0].rewards) == 1:
+                self.agents.append(self.new_agent())
+            if len(population(self).members[0].rewards) == 3:
+                self.leaver = self.agents.pop(1)
+            if len(population(self).members[0].rewards) == 4:
+                self.agents.append(self.leaver)
+            super().reset()
+
+    env, plain = build_study(Changing), build_study(other=1)
+    leaver = env.agents[1].model
+    run_study(env)
+    run_study(plain)
+    members = population(env).members
+    assert [member.name for member in members] == ["0", "2", "1"]
+    assert env.agents[2].model is leaver
+    assert [type(model) for model in models(env)] == [RecurrentPPOLSTM] * 3
+    assert len({model.seed for model in models(env)}) == 3
+    assert torch.equal(weights(env.agents[0].model), weights(plain.agents[0].model))
+
+
+def test_a_model_that_the_environment_assigns_is_kept():
+    class Assigning(Study):
+        def reset(self):
+            super().reset()
+            if population(self).epoch == 2:
+                self.agents[0].model = self.assigned = self.new_agent().model
+
+    env = build_study(Assigning)
+    run_study(env)
+    assert env.agents[0].model is env.assigned
+    assert [record.by for record in population(env).replacements] == ["environment"]
+    assert population(env).members[0].model_name == "iRainbowModel"
+
+
+# --- training ---
+
+
+def test_training_resumes_after_eval_with_one_line_per_agent(caplog):
+    class Probing(Study):
+        def reset(self):
+            super().reset()
+            if population(self).epoch >= 1:
+                copy.copy(self.agents[0]).model.eval()
+
+    env = build_study(Probing)
+    run_study(env)
+    assert [model.num_timesteps for model in models(env)] == [70, 70]
+    resumed = [text for text in caplog.messages if "resumes training" in text]
+    assert len(resumed) == 1
+    assert "agent 0" in resumed[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "learns"),
+    [
+        ({"model": {"lstm_ppo": {"learns": False}}}, [False, False, False]),
+        ({"model": {"lstm_ppo": {"learns": [True, False, True]}}}, [True, False, True]),
+        ({"agent": {"police": {"lstm_ppo": {"learns": False}, "model": "lstm_ppo"}}}, [1, 1, 0]),
+    ],
+)
+def test_an_agent_that_does_not_learn_acts_and_never_updates(config, learns):
+    small = {"rollout_length": 20, "sequence_length": 5, "hidden_size": 8}
+    merged = OmegaConf.merge({"model": {"type": "lstm_ppo", "lstm_ppo": small}}, config)
+    env = build_study(police=1, **OmegaConf.to_container(merged))
+    before = [weights(model).clone() for model in models(env)]
+    run_study(env)
+    for model, start, learner in zip(models(env), before, learns, strict=True):
+        assert (model.n_updates > 0) == bool(learner)
+        assert torch.equal(weights(model), start) == (not learner)
+        assert model.num_timesteps == (70 if learner else 0)
+        assert model.last_actions
+
+
+def test_agents_start_from_a_checkpoint_and_act_differently(tmp_path):
+    env = build_study()
+    run_study(env)
+    env.agents[0].model.save(tmp_path / "model.pt")
+    section = {"hidden_size": 8, "checkpoint": str(tmp_path / "model.pt")}
+    started = build_study(model={"type": "lstm_ppo", "lstm_ppo": section})
+    for model in models(started):
+        assert torch.equal(weights(model), weights(env.agents[0].model))
+    one, other = models(started)
+    assert one.random_streams[0].random() != other.random_streams[0].random()
+
+
+# --- several environments ---
+
+
+def test_environments_of_one_config_have_different_agents_and_newcomers():
+    environments = [build_study(n=1) for _ in range(3)]
+    built = models(*environments)
+    assert len({weights(model).sum().item() for model in built}) == 3
+    assert len({replace_agent(env, 0).seed for env in environments}) == 3
+    again = [build_study(n=1) for _ in range(3)]
+    assert [model.seed for model in models(*again)] == [model.seed for model in built]
+
+
+def test_a_schedule_fires_once_an_epoch_for_the_whole_population():
+    schedule = {"mode": "first_n", "count": 1, "epochs": [2, 4]}
+    environments = [build_study(n=1, replacement=schedule) for _ in range(2)]
+    before = models(*environments)
+    coordinator = Coordinator(environments)
+    coordinator.run(7)
+    assert environments[0].agents[0].model is not before[0]
+    assert environments[1].agents[0].model is before[1]
+    records = population(environments[0]).replacements
+    assert [(record.epoch, record.left, record.joined) for record in records] == [
+        (2, "0", "2"),
+        (4, "2", "3"),
+    ]
+    replace_agent(coordinator, 1)  # pyright: ignore[reportArgumentType]
+    assert environments[1].agents[0].model is not before[1]
+
+
+def test_a_list_of_models_is_for_the_whole_population():
+    environments = [build_study(n=1, model=["lstm_ppo", "gru_ppo"]) for _ in range(2)]
+    assert [type(m) for m in models(*environments)] == [RecurrentPPOLSTM, DualHeadRecurrentPPO]
+    Coordinator(environments).run(1)
+    with pytest.raises(ConfigError, match=r"lists 2 models .* 1 agents"):
+        run_study(build_study(n=1, model=["lstm_ppo", "gru_ppo"]))
+
+
+def test_separate_experiments_of_one_seed_are_the_same_bits():
+    one, other = build_study(), build_study()
+    run_study(one)
+    run_study(other)
+    alone = build_study()
+    run_study(alone)
+    for model, second, third in zip(models(one), models(other), models(alone), strict=True):
+        assert torch.equal(weights(model), weights(second))
+        assert torch.equal(weights(model), weights(third))
+
+
+def test_environments_of_different_configs_are_joined_explicitly():
+    environments = [build_study(n=1, which=k) for k in range(3)]
+    assert len({id(population(env)) for env in environments}) == 3
+    coordinator = Coordinator(environments)
+    join_environments(coordinator, environments)
+    assert len({model.seed for model in models(*environments)}) == 3
+    assert [member.name for member in population(coordinator).members] == ["0", "1", "2"]
+    coordinator.run(3)
+    assert [len(member.rewards) for member in population(coordinator).members] == [2] * 3
+    assert replace_agent(coordinator, 2).index == 2  # pyright: ignore[reportArgumentType]
+
+
+# --- configs ---
+
+
+def test_an_environment_with_its_own_constructor_is_honoured_when_it_is_run():
+    class OwnConstructor(Study):
+        def __init__(self, world, config):
+            self.world, self.config, self.turn = world, OmegaConf.create(config), 0
+            self.stop_if_done, self._epoch_turn_stats, self._active_logger = False, [], None
+            self.world.create_world()
+            self.setup_agents()
+            self.populate_environment()
+
+    env = build_study(OwnConstructor)
+    run_study(env)
+    assert class_names(env) == ["RecurrentPPOLSTM"] * 2
+    assert [len(member.rewards) for member in population(env).members] == [7, 7]
+    by_hand = build_study(OwnConstructor)
+    by_hand.reset()
+    assert class_names(by_hand) == ["RecurrentPPOLSTM"] * 2
+
+
+@pytest.mark.parametrize(
+    ("kinds", "last"),
+    [
+        ({"police": {"num": 1, "model": "iqn"}}, "iRainbowModel"),
+        ({"walker": {"num": 2}, "police": {"num": 1, "model": "iqn"}}, "iRainbowModel"),
+        ({"police": {"model": "gru_ppo"}}, "DualHeadRecurrentPPO"),
+    ],
+)
+def test_a_kinds_model_takes_precedence(kinds, last):
+    env = build_study(police=1, agent=kinds)
+    assert class_names(env) == ["RecurrentPPOLSTM"] * 2 + [last]
+    assert [member.kind for member in population(env).members][2] == "police"
+
+
+def test_a_kinds_parameters_are_its_own():
+    police = {"model": "lstm_ppo", "lstm_ppo": {"hidden_size": 5}}
+    env = build_study(police=1, agent={"police": police})
+    assert [model.hidden_size for model in models(env)] == [8, 8, 5]
+
+
+def test_a_mandatory_type_that_is_missing_is_an_error():
+    with pytest.raises(ConfigError, match=r"model.type is mandatory"):
+        build_study(model={"type": "???"})
+
+
+def test_research_names_are_warned_of_once(caplog):
+    for _ in range(2):
+        build_study(replacement_selection_mode="random", other={"ppo_rollout_length": 5})
+    warned = [r.getMessage() for r in caplog.records if "is not a key" in r.getMessage()]
+    assert warned == [
+        "replacement_selection_mode is not a key of sorrel_recurrent_ppo, which reads "
+        "replacement.mode instead",
+        "other.ppo_rollout_length is not a key of sorrel_recurrent_ppo, which reads "
+        "model.<name>.rollout_length instead",
+    ]
+
+
+def test_a_schedule_that_cannot_fire_is_warned_of(caplog):
+    env = build_study(replacement={"mode": "first_n", "count": 1})
+    env.reset()
+    env.take_turn()
+    assert any("the schedule does not fire" in text for text in caplog.messages)
