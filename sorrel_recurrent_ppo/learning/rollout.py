@@ -384,6 +384,8 @@ def _doubled(array: np.ndarray) -> np.ndarray:
 def _validated(reward: Any, done: Any, display_name: str) -> tuple[float, bool]:
     """Return reward and done as plain values; raise TypeError or ValueError if invalid."""
     if not isinstance(reward, float):
+        if hasattr(reward, "detach"):  # a tensor, maybe with gradient, on any device
+            reward = reward.detach().cpu().double().numpy()
         if np.ndim(reward) or not _is_numeric(reward):
             raise TypeError(f"{display_name}: the reward must be a number, not {reward!r}")
         reward = float(reward)
@@ -399,6 +401,8 @@ def _validated(reward: Any, done: Any, display_name: str) -> tuple[float, bool]:
 
 
 def _size_of(obs: Any) -> int:
+    if hasattr(obs, "numel"):
+        return int(obs.numel())
     try:
         return np.size(obs)
     except ValueError:  # lists of different lengths

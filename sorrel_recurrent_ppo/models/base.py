@@ -115,6 +115,7 @@ class RecurrentPPO(PyTorchModel):
                 self._build()
         self.deterministic = False
         self.learns = True
+        self.norm_module: Any = None  # for study code to set; not used by the model
         self.diagnostics: dict[str, float] = {}
         self.n_updates = 0
         self.last_actions: tuple[int, ...] = ()
@@ -200,6 +201,42 @@ class RecurrentPPO(PyTorchModel):
     def num_timesteps(self) -> int:
         """Number of agent steps collected for training so far."""
         return self.earlier_timesteps + self._rollout.size
+
+    # --- what code written for Sorrel's other models asks ---
+
+    @property
+    def batch_size(self) -> int:
+        """Steps of a minibatch; from this many on, asking for training makes sense."""
+        return min(self.settings.batch_size, self.settings.rollout_length)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of stacked observations: one, since the recurrent state remembers the others."""
+        return 1
+
+    @property
+    def n_step(self) -> int:
+        """Steps of a one-step return; GAE weighs returns of all lengths."""
+        return 1
+
+    @property
+    def GAMMA(self) -> float:
+        """The discount."""
+        return self.settings.gamma
+
+    @property
+    def memory_size(self) -> int:
+        """Steps that the rollout holds before an update."""
+        return self.settings.rollout_length
+
+    @property
+    def use_factored_actions(self) -> bool:
+        """Whether an action has several branches."""
+        return len(self.action_dims) > 1
+
+    def get_last_factored_actions(self) -> tuple[int, ...] | None:
+        """Return the branches of the latest action; ``None`` before the first."""
+        return self.last_actions or None
 
     def train(self, mode: bool = True) -> RecurrentPPO:
         """Switch to collecting or, with ``mode=False``, to evaluation.

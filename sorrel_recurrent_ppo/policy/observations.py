@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.support.log_once import log_once
 
 __all__ = [
     "ObservationLayout",
@@ -18,6 +20,8 @@ __all__ = [
     "picture_shape",
     "read_observation",
 ]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def observation_shape(input_size: Any) -> tuple[int, ...]:
     Raises:
         ConfigError: ``input_size`` is of another type, or describes an empty observation.
     """
+    input_size = _without_nesting(input_size)
     sizes: tuple[Any, ...] = (input_size,)
     if isinstance(input_size, Sequence | np.ndarray):
         sizes = tuple(cast("Iterable[Any]", input_size))
@@ -108,8 +113,8 @@ def picture_shape(observation_spec: Any) -> tuple[int, int, int] | None:
     """Return the shape of the picture in a Sorrel observation spec, flattened or not.
 
     Environments may flatten ``input_size`` and append scalars to it. The picture's shape then
-    follows from the entity map (one appearance per kind, with one number per channel) and the
-    vision radius.
+    follows from the vision radius and the length: as many channels as whole windows fit into it. An
+    entity map shows that there is a picture; an agent may see further channels than its kinds.
 
     Args:
         observation_spec: A Sorrel ``ObservationSpec``.
@@ -117,15 +122,36 @@ def picture_shape(observation_spec: Any) -> tuple[int, int, int] | None:
     Returns:
         ``(channels, height, width)``, or ``None`` if the spec does not determine it.
     """
-    shape = tuple(int(n) for n in observation_spec.input_size)
+    shape = observation_shape(observation_spec.input_size)
     if len(shape) == 3:
         return shape
-    appearances = list(getattr(observation_spec, "entity_map", {}).values())
+    appearances = list((getattr(observation_spec, "entity_map", None) or {}).values())
     if observation_spec.full_view or not appearances or isinstance(appearances[0], str):
         return None
-    side = 2 * int(observation_spec.vision_radius) + 1
-    picture = (len(appearances[0]), side, side)
-    return picture if math.prod(picture) <= math.prod(shape) else None
+    side, size = 2 * int(observation_spec.vision_radius) + 1, math.prod(shape)
+    n_kinds = len(appearances[0])
+    channels, n_scalars = divmod(size, side * side)
+    if channels < n_kinds:  # too small for a picture of all kinds
+        return None
+    if channels > n_kinds:
+        log_once(
+            _log,
+            logging.WARNING,
+            f"observations of {size} values with a window of {side} x {side} are read as a picture "
+            f"of {channels} channels and {n_scalars} scalars, although the entity map has "
+            f"{n_kinds}; obs_dim=[channels, height, width] sets another shape",
+        )
+    return (channels, side, side)
+
+
+def _without_nesting(input_size: Any) -> Any:
+    """Return a size from lists that hold nothing but another list, such as ``[[3, 11, 11]]``."""
+    while isinstance(input_size, list | tuple) and len(cast("list[Any]", input_size)) == 1:
+        inner = cast("list[Any]", input_size)[0]
+        if not isinstance(inner, list | tuple):
+            break
+        input_size = cast("Any", inner)
+    return cast("Any", input_size)
 
 
 def read_observation(state: Any, size: int, display_name: str) -> np.ndarray:

@@ -360,7 +360,7 @@ def _add_memory(agent: Agent, member: Member, *args: Any, **kwargs: Any) -> Any:
     """Override of ``Agent.add_memory(state, action, reward, done)`` that counts the reward."""
     result = type(agent).add_memory(agent, *args, **kwargs)
     reward = kwargs["reward"] if "reward" in kwargs else args[2]
-    member.epoch_reward += float(reward)
+    member.epoch_reward += float(reward.detach() if hasattr(reward, "detach") else reward)
     member.n_steps += 1
     return result
 

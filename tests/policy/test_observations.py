@@ -189,3 +189,29 @@ def test_read_observation_rejects_invalid_observations(state, error, message):
 
 def test_read_observation_accepts_large_finite_values():
     assert read_observation([3e38, 3e38, -3e38, 1], 4, "agent 5")[0] == np.float32(3e38)
+
+
+class _Spec:
+    """A Sorrel observation spec, as far as the picture depends on it."""
+
+    full_view = False
+
+    def __init__(self, input_size, n_kinds, radius):
+        self.input_size, self.vision_radius = input_size, radius
+        self.entity_map = {str(k): [0.0] * n_kinds for k in range(n_kinds)} if n_kinds else None
+
+
+@pytest.mark.parametrize(
+    ("input_size", "n_kinds", "radius", "picture"),
+    [
+        ((8, 7, 7), 2, 3, (8, 7, 7)),
+        ((8 * 49,), 2, 3, (8, 7, 7)),
+        ((1, 33 * 121 + 16), 10, 5, (33, 11, 11)),
+        ((9 * 121 + 12,), 9, 5, (9, 11, 11)),
+        ([[9, 10, 10]], 3, 2, (9, 10, 10)),
+        ((30,), 2, 2, None),
+        ((20,), None, 2, None),
+    ],
+)
+def test_picture_shape_follows_from_length_and_window(input_size, n_kinds, radius, picture):
+    assert picture_shape(_Spec(input_size, n_kinds, radius)) == picture
