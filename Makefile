@@ -1,4 +1,4 @@
-# Every target sets up .venv by itself. ARGS="..." is passed on, PYTHON=... chooses the interpreter.
+# Every target creates .venv if needed. ARGS="..." adds arguments, PYTHON=... chooses the interpreter.
 ARGS ?=
 PYTHON ?=
 export PYTHON
@@ -17,10 +17,10 @@ run: ## Train two LSTM agents in Sorrel's treasurehunt: make run ARGS="model=gru
 test: ## Run the tests that take seconds.
 	@$(PYTEST) $(ARGS)
 
-test-all: ## Run every test, the slow ones too.
+test-all: ## Run all tests, including the slow ones.
 	@$(PYTEST) -m "slow or not slow" $(ARGS)
 
-lint: ## Check style, format and the layers of the package.
+lint: ## Check style, format and the package's layers.
 	@$(VENV) ruff check $(ARGS)
 	@$(VENV) ruff format --check $(ARGS)
 	@$(VENV) lint-imports

@@ -1,4 +1,4 @@
-"""Checks an installed wheel from outside the checkout: entry points, configs and Hydra's group."""
+"""Check an installed wheel from outside the checkout: entry points and configs."""
 
 import sys
 from importlib.metadata import entry_points
@@ -14,26 +14,26 @@ MODELS = ["dqn", "gru_ppo", "iqn", "lstm_ppo"]
 
 
 def check(what: str, found: object, expected: object) -> None:
-    """Stop with a message unless what was found is what was expected."""
+    """Exit with a message unless the found value equals the expected one."""
     if found != expected:
         sys.exit(f"installed wheel: {what}: found {found!r}, expected {expected!r}")
 
 
 package = Path(sorrel_recurrent_ppo.__file__).parent
-check("imported from the environment", package.is_relative_to(Path(sys.prefix).resolve()), True)
-check("folder of the configs", config_dir(), package / "configs")
+check("import from the environment", package.is_relative_to(Path(sys.prefix).resolve()), True)
+check("config folder", config_dir(), package / "configs")
 check("models", sorted(available_models()), MODELS)
 check(
-    "their classes",
+    "model classes",
     [load_model_class(name).__name__ for name in MODELS],
     ["DQNModel", "DualHeadRecurrentPPO", "iRainbowModel", "RecurrentPPOLSTM"],
 )
 plugin = "hydra_plugins.sorrel_recurrent_ppo_searchpath:SorrelRecurrentPPOSearchPath"
 plugins = [entry.value for entry in entry_points(group="hydra.plugins")]
-check("Hydra's entry point", plugin in plugins, True)
+check("Hydra entry point", plugin in plugins, True)
 
-# Any Hydra application finds the group, as `sorrel run cleanup +model=lstm_ppo` does.
+# The config group is available in any Hydra application, such as `sorrel run`.
 with hydra.initialize(version_base="1.3", config_path=None):
     composed = hydra.compose(overrides=["+model=lstm_ppo"])
-check("the group model in another Hydra application", composed.model.type, "lstm_ppo")
-print("installed wheel: entry points, configs and Hydra's group are found")
+check("config group in another Hydra application", composed.model.type, "lstm_ppo")
+print("installed wheel: entry points and configs are as expected")

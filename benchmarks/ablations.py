@@ -1,11 +1,11 @@
-"""What each choice is worth: one change at a time from the packaged defaults, over seeds.
+"""Ablations: the effect of single changes from the packaged defaults, over several seeds.
 
     python benchmarks/ablations.py                        # every change, on every task
     python benchmarks/ablations.py --only sequence_length burn_in --seeds 5
 
-Runs are kept and resumed as those of learning.py are, in the same directory. The table shows, for
-each task, the median over seeds of the whole curve's mean, which tells early from late learning,
-and of its last tenth. The runs are short: whether what was learned is kept, learning.py tells.
+Records are stored and reused as in learning.py, in the same directory. For each task the table
+shows medians over seeds of two means: over the whole learning curve, which measures the speed of
+learning, and over its last tenth. The runs are short; learning.py measures final performance.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from tasks import TASKS, defaults_of
 __all__ = ["CHANGES", "TASK_BUDGETS"]
 
 MODEL = "lstm_ppo"
-WHOLE_EPISODE = 200  # no episode of these tasks is longer
-# Epochs: as long as it takes to tell how soon a task is learned.
+FULL_EPISODE = 200  # no episode of these tasks is longer
+# Epochs, enough to measure the speed of learning.
 TASK_BUDGETS = {"cue_recall-8": 60, "treasurehunt": 80}
 
-# Contestants whose change is no setting, then settings; a value per run.
+# Changes that are not settings, then settings with the values to try.
 CONTESTANTS = (
     "lstm_ppo, PyTorch's initialisation",
     "lstm_ppo, recurrent layer at a third of the rate",
 )
 CHANGES: dict[str, Sequence[Any]] = {
-    "sequence_length": (1, 8, 16, WHOLE_EPISODE),
-    "burn_in": (8, WHOLE_EPISODE),  # the second recomputes every state with the present weights
+    "sequence_length": (1, 8, 16, FULL_EPISODE),
+    "burn_in": (8, FULL_EPISODE),  # the second recomputes every state with the current weights
     "epoch_end": ("terminal",),
     "reward_scaling": (False,),
     "clip_range": (0.1, 0.3),
@@ -67,15 +67,15 @@ def main() -> int:
         replace(job, task=task, budget=TASK_BUDGETS[task], seed=seed)
         for seed in range(arguments.seeds)
         for task in arguments.tasks
-        for job in _changed(arguments.only)
+        for job in _variants(arguments.only)
     ]
     failures = run_jobs(jobs, arguments.output, arguments.jobs, console)
     console.print(_table(jobs, arguments.output))
     return 1 if failures else 0
 
 
-def _changed(only: Sequence[str] | None) -> list[Job]:
-    """Return a job, of no task yet, for the defaults and for each change that is wanted."""
+def _variants(only: Sequence[str] | None) -> list[Job]:
+    """Return a job without a task for the defaults and for each selected change."""
     base = Job(task="", contestant=MODEL, seed=0, budget=0)
     settings = [
         replace(base, settings={name: value})
@@ -88,7 +88,7 @@ def _changed(only: Sequence[str] | None) -> list[Job]:
 
 
 def _table(jobs: Sequence[Job], directory: Path) -> Table:
-    """Tell of the runs that were asked for, as far as they are there."""
+    """Return a table of the jobs that have records."""
     tasks = list(dict.fromkeys(job.task for job in jobs))
     found: dict[tuple[str, str], list[Record]] = {}
     for job in jobs:
@@ -110,9 +110,9 @@ def _table(jobs: Sequence[Job], directory: Path) -> Table:
 def _cells(task: str, found: Sequence[Record]) -> list[str]:
     if not found:
         return ["", "", "0"]
-    whole = median(fmean(record.scores) for record in found)
+    curve_mean = median(fmean(record.scores) for record in found)
     final = median(TASKS[task].final(record) for record in found)
-    return [f"{whole:.3g}", f"{final:.3g}", str(len(found))]
+    return [f"{curve_mean:.3g}", f"{final:.3g}", str(len(found))]
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -123,8 +123,8 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=[*CHANGES, *CONTESTANTS], help="changes to try"
     )
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, counted from 0")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, starting at 0")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="number of parallel runs")
     parser.add_argument("--output", type=Path, default=Path("runs/learning"), metavar="DIR")
     return parser.parse_args()
 

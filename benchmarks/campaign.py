@@ -1,4 +1,4 @@
-"""Running jobs in parallel processes, each once and for all."""
+"""Run jobs in parallel processes, skipping those that already have a current record."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ __all__ = ["run_jobs"]
 
 
 def run_jobs(jobs: Sequence[Job], directory: Path, n_processes: int, console: Console) -> int:
-    """Run the jobs that have no record yet, or only one of other packaged defaults.
+    """Run the jobs that have no record with the current packaged defaults.
 
     Args:
-        jobs: What is to be run.
-        directory: Where the records are kept.
-        n_processes: How many run at once.
-        console: Where the progress is shown.
+        jobs: The jobs to run.
+        directory: The directory of the records.
+        n_processes: Number of parallel processes.
+        console: The console for progress messages.
 
     Returns:
-        How many failed.
+        The number of failed jobs.
     """
     waiting = [
         job
         for job in jobs
         if not is_current(record_path(directory, job), defaults_of(job.contestant))
     ]
-    console.print(f"{len(jobs)} runs, {len(jobs) - len(waiting)} of them there already")
+    console.print(f"{len(jobs)} runs, {len(jobs) - len(waiting)} of them already complete")
     failures = 0
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(

@@ -1,4 +1,4 @@
-"""Who shows what scores mean: chance, no memory, an expert, and ours changed beyond settings."""
+"""Control models: random, scripted, without memory, and changed in other ways than by settings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from sorrel.environment import Environment
 from sorrel.models import BaseModel
+
+from sorrel_recurrent_ppo.support.instance_overrides import override
 
 __all__ = [
     "RandomModel",
@@ -21,18 +23,17 @@ __all__ = [
 
 
 def forget_between_steps(model: Any) -> None:
-    """Zero a recurrent model's state before every action, in acting and so in training too."""
-    take_action = model.take_action
+    """Reset a recurrent model's state to zero before every action, for acting and for training."""
+    override(model, "take_action", _take_action_from_zero_state)
 
-    def take_action_without_memory(state: Any) -> int:
-        model._current_hidden = None
-        return take_action(state)
 
-    model.take_action = take_action_without_memory
+def _take_action_from_zero_state(model: Any, state: Any) -> int:
+    model._current_hidden = None
+    return type(model).take_action(model, state)
 
 
 def initialise_as_pytorch_does(model: Any, seed: int) -> None:
-    """Draw a model's weights anew, by its modules' own ``reset_parameters``."""
+    """Reinitialise a model's weights with PyTorch's ``reset_parameters`` of each module."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for module in model.policy.modules():
@@ -40,22 +41,22 @@ def initialise_as_pytorch_does(model: Any, seed: int) -> None:
                 module.reset_parameters()
 
 
-def slow_down_recurrent_layer(model: Any, share: float) -> None:
-    """Let the recurrent layer's weights go only a share of each step of the optimizer."""
-    whole_step, weights = model.optimizer.step, list(model.policy.core.parameters())
+def slow_down_recurrent_layer(model: Any, factor: float) -> None:
+    """Scale the optimizer's steps for the recurrent layer's weights by a factor."""
+    weights = list(model.policy.core.parameters())
+    override(model.optimizer, "step", _scaled_step, weights, factor)
 
-    def step() -> None:
-        before = [weight.detach().clone() for weight in weights]
-        whole_step()
-        with torch.no_grad():
-            for weight, old in zip(weights, before, strict=True):
-                weight.lerp_(old, 1.0 - share)
 
-    model.optimizer.step = step
+def _scaled_step(optimizer: Any, weights: list[torch.Tensor], factor: float) -> None:
+    before = [weight.detach().clone() for weight in weights]
+    type(optimizer).step(optimizer)
+    with torch.no_grad():
+        for weight, old in zip(weights, before, strict=True):
+            weight.lerp_(old, 1.0 - factor)
 
 
 def give_model(env: Environment, model_class: type[Unlearning], seed: int) -> None:
-    """Give every agent a model of its own that does not learn."""
+    """Assign a separate non-learning model to every agent."""
     for index, agent in enumerate(env.agents):
         size = int(np.prod(agent.observation_spec.input_size))
         rng = np.random.default_rng([seed, index])
@@ -66,9 +67,9 @@ class Unlearning(BaseModel):
     """A model that does not learn.
 
     Args:
-        input_size: Floats of an observation.
+        input_size: Size of an observation.
         action_space: Number of actions.
-        rng: Where its choices draw from.
+        rng: The generator of random actions.
     """
 
     def __init__(self, input_size: int, action_space: int, rng: np.random.Generator):
@@ -77,7 +78,7 @@ class Unlearning(BaseModel):
 
 
 class RandomModel(Unlearning):
-    """Takes every action equally often."""
+    """A model that chooses actions uniformly at random."""
 
     def take_action(self, state: Any) -> int:
         """Return a random action."""
@@ -85,9 +86,10 @@ class RandomModel(Unlearning):
 
 
 class TreasurehuntExpert(Unlearning):
-    """Walks to the nearest visible gem or food, around bones and walls; else straight on.
+    """An expert that walks to the nearest visible gem or food and avoids bones and walls.
 
-    For treasurehunt's one-hot picture: empty, wall, gem, bone, food, agent.
+    Without a visible goal it walks straight ahead. The channels of treasurehunt's one-hot picture
+    are empty, wall, gem, bone, food and agent.
     """
 
     _heading = 0
@@ -95,7 +97,7 @@ class TreasurehuntExpert(Unlearning):
     _WALL, _GEM, _BONE, _FOOD, _AGENT = 1, 2, 3, 4, 5
 
     def take_action(self, state: Any) -> int:
-        """Return the next step of the way."""
+        """Return the next move."""
         side = round((np.size(state) / 6) ** 0.5)
         picture = np.reshape(state, (6, side, side)) > 0
         centre = side // 2

@@ -1,4 +1,4 @@
-"""Runs of several seeds together: figures for a table, and learning curves with intervals."""
+"""Statistics over seeds: summaries for tables, and learning curves with intervals."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _POINTS = 50
 
 
 def summarise(task: Task, records: Sequence[Record]) -> dict[str, Any]:
-    """Return what runs of one contestant came to.
+    """Return summary statistics of the runs of one contestant.
 
     Returns:
-        ``final``: the compared number of each seed; its ``median``; ``iqr``: its quartiles;
+        ``final``: the final score of each seed; ``median`` and ``iqr``: its median and quartiles;
         ``wall_seconds`` and ``cpu_seconds``: medians of the training time.
     """
     finals = [task.final(record) for record in records]
@@ -38,7 +38,7 @@ def summarise(task: Task, records: Sequence[Record]) -> dict[str, Any]:
 
 
 def plot_curves(path: Path, title: str, task: Task, runs: Mapping[str, Sequence[Record]]) -> None:
-    """Draw each contestant's interquartile mean over seeds, with 95 % bootstrap intervals."""
+    """Plot each contestant's interquartile mean over seeds, with 95% bootstrap intervals."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     for name, records in runs.items():
@@ -54,7 +54,7 @@ def plot_curves(path: Path, title: str, task: Task, runs: Mapping[str, Sequence[
 
 
 def above_from(ours: Sequence[Record], theirs: Sequence[Record]) -> int | None:
-    """Return from which step on our interquartile mean stays above theirs; None if never."""
+    """Return the step from which our interquartile mean stays above theirs; None if there is none."""
     n_points = min(_POINTS, *(len(record.steps) for record in (*ours, *theirs)))
     steps, our_scores = _binned(ours, n_points)
     _, their_scores = _binned(theirs, n_points)
@@ -64,28 +64,28 @@ def above_from(ours: Sequence[Record], theirs: Sequence[Record]) -> int | None:
 
 
 def _binned(records: Sequence[Record], n_points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of equal stretches of steps, and each run's mean score in them, ``(R, P)``.
+    """Return the upper edges of equal bins of steps, and each run's mean score per bin ``(R, P)``.
 
-    A stretch in which no episode ended takes the score of the one before.
+    A bin in which no episode ended has the score of the previous bin.
     """
     last = min(record.steps[-1] for record in records)
     edges = np.linspace(0, last, n_points + 1)
     rows = []
     for record in records:
-        place = np.searchsorted(edges[1:-1], record.steps, side="left")
-        sums = np.bincount(place, record.scores, len(edges) - 1)
-        counts = np.bincount(place, minlength=len(edges) - 1)
+        bins = np.searchsorted(edges[1:-1], record.steps, side="left")
+        sums = np.bincount(bins, record.scores, len(edges) - 1)
+        counts = np.bincount(bins, minlength=len(edges) - 1)
         filled = np.maximum.accumulate(np.where(counts, np.arange(len(counts)), 0))
         rows.append((sums / np.maximum(counts, 1))[filled])
     return edges[1:], np.array(rows)
 
 
 def _interval(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return bootstrap bounds of the interquartile mean over seeds, ``(R, P)`` to ``(P,)``."""
+    """Return the bootstrap interval of the interquartile mean over seeds, ``(R, P)`` to ``(P,)``."""
     if len(scores) == 1:
         return scores[0], scores[0]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The BCa confidence interval")  # all seeds alike
+        warnings.filterwarnings("ignore", "The BCa confidence interval")  # identical seeds
         result = bootstrap(
             (scores,),
             lambda x, axis: trim_mean(x, 0.25, axis=axis),

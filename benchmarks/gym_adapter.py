@@ -1,4 +1,4 @@
-"""Runs a model of ours in a gymnasium environment, through the hooks that Sorrel's runner calls."""
+"""Train and evaluate a recurrent PPO model in a gymnasium environment."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Episode", "build_for", "evaluate", "train"]
 
 @dataclass(frozen=True)
 class Episode:
-    """A whole episode.
+    """A complete episode.
 
     Attributes:
-        end_step: Agent steps taken in all when it ended.
+        end_step: Total number of agent steps at its end.
         score: Sum of its rewards.
     """
 
@@ -36,17 +36,18 @@ def build_for(env: gym.Env, model_class: type[RecurrentPPO], **parameters: Any) 
 def train(
     model: RecurrentPPO, env: gym.Env, n_steps: int, *, seed: int, episodes_per_epoch: int = 1
 ) -> list[Episode]:
-    """Train a model.
+    """Train a model, calling its hooks in the order of Sorrel's runner.
 
-    An epoch is some episodes. Termination is ``done``, after which the model starts anew by
-    itself; a truncation ends the epoch without ``done``, as Sorrel's turn limit does.
+    An epoch is one or more episodes. Termination is passed to the model as ``done``, after which
+    the model resets its state. A truncation ends the epoch without ``done``, as Sorrel's turn limit
+    does.
 
     Args:
         model: The model.
-        env: Any environment with a flat observation and discrete actions.
-        n_steps: Agent steps to take at least; the last episode is completed.
+        env: An environment with a flat observation and discrete actions.
+        n_steps: Minimum number of agent steps; the last episode is completed.
         seed: Seed of the environment.
-        episodes_per_epoch: Episodes of an epoch, unless a truncation ends it before.
+        episodes_per_epoch: Number of episodes per epoch, unless a truncation ends it earlier.
 
     Returns:
         The episodes, in order.
@@ -70,7 +71,7 @@ def train(
 def evaluate(
     model: RecurrentPPO, make_env: Callable[[], gym.Env], n_episodes: int, *, seed: int
 ) -> list[float]:
-    """Return the scores of episodes in which the model takes its most probable actions."""
+    """Return the scores of episodes in which the model takes the most probable actions."""
     env = make_env()
     model.eval()
     model.deterministic = True
@@ -85,7 +86,7 @@ def evaluate(
 
 
 def _episode(model: RecurrentPPO, env: gym.Env, seed: int | None) -> tuple[float, int, bool]:
-    """Run one episode; returns its score, its length, and whether it was cut off."""
+    """Run one episode; return its score, its length and whether it was truncated."""
     obs, _ = env.reset(seed=seed)
     score, length, terminated, truncated = 0.0, 0, False, False
     while not (terminated or truncated):

@@ -1,4 +1,4 @@
-"""The gymnasium environments of the learning benchmark: memory tasks that others made."""
+"""The gymnasium environments of the learning benchmark: published memory tasks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["ENVIRONMENTS"]
 
 
 def _popgym(env_class: Callable[[], POPGymEnv]) -> gym.Env:
-    """Make a POPGym environment as its authors run it: the previous action beside what is seen."""
+    """Make a POPGym environment as its authors run it, with the previous action observed."""
     return _as_float32(Flatten(PreviousAction(env_class())))
 
 
 def _cartpole_without_velocities() -> gym.Env:
-    """Make CartPole that shows positions alone, 500 steps at most."""
+    """Make a CartPole that hides velocities and lasts at most 500 steps."""
     env = gym.make("CartPole-v1")
     assert isinstance(env.observation_space, gym.spaces.Box)
     low, high = env.observation_space.low[[0, 2]], env.observation_space.high[[0, 2]]

@@ -1,4 +1,4 @@
-"""Learning runs in gymnasium environments: ours and sb3-contrib's RecurrentPPO."""
+"""Learning runs in gymnasium environments: this package's and sb3-contrib's recurrent PPO."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ OURS: dict[str, type[RecurrentPPO]] = {
 
 
 def _our_settings(budget: int) -> dict[str, Any]:
-    """Return our packaged settings under sb3-contrib's names, as far as it has them.
+    """Return our packaged settings under sb3-contrib's names, where equivalents exist.
 
-    It has no scaling of rewards, no falling entropy bonus and no length of sequences.
+    It has no reward scaling, no entropy schedule and no sequence length.
     """
     ours = model_defaults("lstm_ppo")
     same = (
@@ -57,13 +57,13 @@ def _our_settings(budget: int) -> dict[str, Any]:
     }
 
 
-def _its_defaults(budget: int) -> dict[str, Any]:
-    """Return sb3-contrib's own defaults: a recurrent layer each for actor and critic."""
+def _sb3_defaults(budget: int) -> dict[str, Any]:
+    """Return sb3-contrib's defaults: separate recurrent layers for actor and critic."""
     return {"policy_kwargs": {"lstm_hidden_size": model_defaults("lstm_ppo")["hidden_size"]}}
 
 
-def _its_acceptance_test(budget: int) -> dict[str, Any]:
-    """Return what sb3-contrib's own test of CartPole without velocities sets."""
+def _sb3_acceptance_test(budget: int) -> dict[str, Any]:
+    """Return the settings of sb3-contrib's own test of CartPole without velocities."""
     return {
         "n_steps": 128,
         "learning_rate": 0.0007,
@@ -80,16 +80,16 @@ def _its_acceptance_test(budget: int) -> dict[str, Any]:
     }
 
 
-# Settings for a budget of agent steps, and environments at once.
+# Functions from the budget in agent steps to settings, and numbers of parallel environments.
 SB3: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
-    "sb3-contrib, its defaults": (_its_defaults, 1),
+    "sb3-contrib, its defaults": (_sb3_defaults, 1),
     "sb3-contrib, our settings": (_our_settings, 1),
-    "sb3-contrib, its acceptance test": (_its_acceptance_test, 8),
+    "sb3-contrib, its acceptance test": (_sb3_acceptance_test, 8),
 }
 
 
 def run_in_gym(job: Job, environment: str) -> Record:
-    """Train for the job's budget of agent steps, then evaluate the most probable actions."""
+    """Train for the job's budget of agent steps, then evaluate with the most probable actions."""
     make_env = ENVIRONMENTS[environment]
     if job.contestant in OURS:
         return _run_ours(job, make_env)
@@ -117,7 +117,7 @@ def _run_sb3(
 ) -> Record:
     env = make_vec_env(make_env, n_envs=n_envs, seed=job.seed)
     if n_envs > 1:
-        env = VecNormalize(env)  # as its test does
+        env = VecNormalize(env)  # as in sb3-contrib's test
     model = Sb3RecurrentPPO("MlpLstmPolicy", env, seed=job.seed, device="cpu", **settings)
     wall, cpu = time.perf_counter(), time.process_time()
     model.learn(job.budget)
@@ -140,7 +140,7 @@ def _run_sb3(
 
 
 def _monitored_episodes(env: Any) -> tuple[list[int], list[float]]:
-    """Return lengths and scores of all episodes, in the order in which they ended."""
+    """Return the lengths and scores of all episodes, ordered by their ends."""
     episodes = [
         (time_ended, length, score)
         for times, lengths, scores in zip(

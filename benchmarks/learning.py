@@ -1,13 +1,13 @@
-"""Measures what agents learn: ours, ours without memory, Sorrel's, sb3-contrib's, by task and seed.
+"""Measure learning by task and seed, for this package's models, Sorrel's and sb3-contrib's.
 
     python benchmarks/learning.py treasurehunt --jobs 2
     python benchmarks/learning.py cue_recall-8 --models lstm_ppo --seeds 3 --set sequence_length=1
     python benchmarks/learning.py all
 
-Every run leaves a file in the output directory and is not repeated while that file is there and the
-packaged defaults are those it was run with; so a broken-off campaign goes on where it was, and
-further seeds or settings add to it. The table and the summary tell of all runs that are there, the
-picture of those that the command line names.
+Every run writes a record into the output directory. A run is skipped if it has a record with the
+current packaged defaults, so an interrupted campaign can be resumed and further seeds or settings
+can be added. The table and the summary cover all records of a task, the plot only those selected on
+the command line.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _jobs(name: str, arguments: argparse.Namespace) -> list[Job]:
 
 
 def _report(jobs: Sequence[Job], directory: Path, console: Console) -> None:
-    """Print and write a summary of all runs there are, and draw those that were asked for."""
+    """Print and write a summary of all records, and plot the selected ones."""
     task, group = TASKS[jobs[0].task], jobs[0].group
     runs = read_records(directory, group)
     if not runs:
@@ -88,8 +88,8 @@ def _report(jobs: Sequence[Job], directory: Path, console: Console) -> None:
         },
     }
     (directory / f"{group}.json").write_text(json.dumps(content, indent=1) + "\n")
-    asked = dict.fromkeys(job.variant for job in jobs if job.variant in records)
-    plot_curves(directory / f"{group}.png", group, task, {name: records[name] for name in asked})
+    selected = dict.fromkeys(job.variant for job in jobs if job.variant in records)
+    plot_curves(directory / f"{group}.png", group, task, {name: records[name] for name in selected})
 
 
 def _table(name: str, summaries: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -109,8 +109,8 @@ def _table(name: str, summaries: Mapping[str, Mapping[str, Any]]) -> Table:
 def _setting(text: str) -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator:
-        raise argparse.ArgumentTypeError(f"'{text}' is not key=value")
-    parsed = OmegaConf.from_dotlist([f"value={value}"])  # reads 1e-5 as a number, as Hydra does
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found '{text}'")
+    parsed = OmegaConf.from_dotlist([f"value={value}"])  # parses 1e-5 as a number, as Hydra does
     return key, OmegaConf.to_container(parsed, resolve=True)["value"]  # pyright: ignore
 
 
@@ -119,9 +119,9 @@ def _parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("tasks", nargs="+", choices=[*TASKS, "all"], metavar="TASK")
-    parser.add_argument("--models", nargs="+", help="contestants to run, by name")
-    parser.add_argument("--seeds", type=int, help="number of seeds, counted from 0")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
+    parser.add_argument("--models", nargs="+", help="names of the contestants to run")
+    parser.add_argument("--seeds", type=int, help="number of seeds, starting at 0")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="number of parallel runs")
     parser.add_argument("--budget", type=int, help="epochs (Sorrel) or agent steps (gymnasium)")
     parser.add_argument(
         "--set",
@@ -130,7 +130,7 @@ def _parse_arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a setting of our models in place of the packaged one; may be repeated",
+        help="override a packaged setting of gru_ppo and lstm_ppo; may be repeated",
     )
     parser.add_argument("--output", type=Path, default=Path("runs/learning"), metavar="DIR")
     return parser.parse_args()

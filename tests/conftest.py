@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Settings and fixtures for all tests."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from sorrel_recurrent_ppo.support.randomness import seed_global_generators, unto
 
 
 def pytest_configure() -> None:
-    """Keep PyTorch to one thread, and no test by the clock: they share the machine."""
+    """Limit PyTorch to one thread and remove time limits, because tests run in parallel."""
     torch.set_num_threads(1)
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
@@ -19,7 +19,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_installed() -> Iterator[None]:
-    """Start every test without the swap, which an earlier one's Hydra may have installed."""
+    """Run every test without the integration, which Hydra's plugin may install."""
     uninstall()
     yield
     uninstall()
@@ -27,7 +27,7 @@ def _nothing_installed() -> Iterator[None]:
 
 @pytest.fixture
 def own_process() -> Iterator[None]:
-    """Take back what a whole run does to the process it is in."""
+    """Restore the process-wide state that a run changes: threads and random streams."""
     threads = torch.get_num_threads()
     with untouched_random_state():
         yield
@@ -36,7 +36,7 @@ def own_process() -> Iterator[None]:
 
 @pytest.fixture
 def seeded_worlds() -> Iterator[None]:
-    """Seed the global generators, which Sorrel's worlds draw from, and put them back afterwards."""
+    """Seed the global generators, which Sorrel's worlds draw from, and restore them afterwards."""
     with untouched_random_state():
         seed_global_generators(11)
         yield

@@ -1,4 +1,4 @@
-"""The packaged configs, against Sorrel's own examples and as Hydra composes them."""
+"""The packaged configs, compared with Sorrel's examples and composed by Hydra."""
 
 import ast
 import importlib.util
@@ -11,9 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from sorrel_recurrent_ppo.config_files import config_dir, model_defaults
 
 ENVIRONMENTS = ["treasurehunt", "cleanup", "tag", "iowa"]
-# What we set otherwise: one-hot instead of RGB observations, and a key that is the default.
-OUR_TREASUREHUNT = {"observation_spec": "onehot", "num_agents": 2}
-PLACES = {"log_dir", "output_dir"}
+# Intended differences: one-hot instead of RGB observations, and an explicit default.
+TREASUREHUNT_CHANGES = {"observation_spec": "onehot", "num_agents": 2}
+PATHS = {"log_dir", "output_dir"}
 
 
 def compose_config(*overrides):
@@ -28,7 +28,7 @@ def example_folder(name):
     return Path(spec.submodule_search_locations[0])
 
 
-def sorrels_own_config(name):
+def sorrel_config(name):
     """Read the config of a Sorrel example: a YAML file, or a dictionary in its main.py."""
     folder = example_folder(name)
     if (folder / "configs" / "config.yaml").exists():
@@ -43,18 +43,18 @@ def literal(node):
     if isinstance(node, ast.Dict):
         pairs = zip(node.keys, node.values, strict=True)
         keys = ((ast.literal_eval(key), value) for key, value in pairs if key is not None)
-        return {key: literal(value) for key, value in keys if key not in PLACES}
+        return {key: literal(value) for key, value in keys if key not in PATHS}
     return ast.literal_eval(node)
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_an_environment_is_set_as_in_its_sorrel_example(name):
+def test_environment_config_equals_that_of_the_sorrel_example(name):
     ours = OmegaConf.to_container(OmegaConf.load(config_dir() / "environment" / f"{name}.yaml"))
-    theirs = sorrels_own_config(name)
+    theirs = sorrel_config(name)
     assert isinstance(ours, dict)
     assert isinstance(theirs, dict)
     if name == "treasurehunt":
-        theirs["model"] |= OUR_TREASUREHUNT
+        theirs["model"] |= TREASUREHUNT_CHANGES
     if name == "cleanup":
         assert theirs.pop("root")
         assert theirs.pop("log") is False
@@ -66,7 +66,7 @@ def test_an_environment_is_set_as_in_its_sorrel_example(name):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 @pytest.mark.parametrize("model", ["gru_ppo", "lstm_ppo", "iqn", "dqn"])
-def test_a_model_adds_its_section_to_the_environments_own(environment, model):
+def test_model_section_is_merged_into_the_environments_model_sections(environment, model):
     config = compose_config(f"environment={environment}", f"model={model}")
     packaged = OmegaConf.load(config_dir() / "environment" / f"{environment}.yaml")
     assert isinstance(packaged, DictConfig)
@@ -79,7 +79,7 @@ def test_a_model_adds_its_section_to_the_environments_own(environment, model):
             assert config.model[key] == packaged.model[key]
 
 
-def test_the_run_directory_tells_environment_and_model():
+def test_run_directory_contains_environment_and_model():
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("config", ["environment=tag", "model=gru_ppo"], return_hydra_config=True)
     assert config.hydra.run.dir.startswith("runs/tag/gru_ppo/")

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-UPDATE = ("learning/test_advantages_and_losses", "learning/test_ppo_update")
-CUTTING = ("learning/test_sequences", "learning/test_ppo_update")
+UPDATE = ("learning/test_advantages", "learning/test_losses", "learning/test_ppo")
+CUTTING = ("learning/test_sequences", "learning/test_ppo")
 ACTING = ("policy/test_acting", "models/test_base")
 STORING = ("learning/test_rollout", "models/test_base")
-SAVING = ("models/test_checkpoint",)
+SAVING = ("models/test_checkpoint", "models/test_training_state")
 
 
 class Mutation(NamedTuple):
@@ -36,18 +36,18 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = [
-    Mutation("sign of the policy loss", "learning/ppo", "return -torch.minimum(", "return torch.minimum(", UPDATE),
-    Mutation("the higher surrogate", "learning/ppo", "-torch.minimum(", "-torch.maximum(", UPDATE),
-    Mutation("clipped on one side", "learning/ppo", "ratio.clamp(1.0 - clip_range,", "ratio.clamp(0.0,", UPDATE),
-    Mutation("sign of delta", "learning/ppo", "gamma * next_values - values)", "gamma * next_values + values)", UPDATE),
-    Mutation("GAE without lambda", "learning/ppo", "0.0, gamma * gae_lambda)", "0.0, gamma)", UPDATE),
-    Mutation("GAE off by one", "learning/ppo", "range(len(deltas) - 1, -1, -1)", "range(len(deltas) - 2, -1, -1)", UPDATE),
-    Mutation("GAE runs on over ends", "learning/ppo", "np.where(episode_ends, 0.0, gamma", "np.where(False, 0.0, gamma", UPDATE),
-    Mutation("next value off by one", "learning/ppo", "np.append(values[1:], 0.0)", "np.append(values[:-1], 0.0)", UPDATE),
-    Mutation("bootstrap after done", "learning/ppo", "np.where(dones, 0.0,", "np.where(dones, values,", UPDATE),
-    Mutation("truncation as terminal", "learning/ppo", "values if truncate else", "values if not truncate else", UPDATE),
-    Mutation("half of the value loss lost", "learning/ppo", "0.5 * error.mean()", "error.mean()", UPDATE),
-    Mutation("the milder value error", "learning/ppo", "error = torch.maximum(error", "error = torch.minimum(error", UPDATE),
+    Mutation("sign of the policy loss", "learning/losses", "return -torch.minimum(", "return torch.minimum(", UPDATE),
+    Mutation("the higher surrogate", "learning/losses", "-torch.minimum(", "-torch.maximum(", UPDATE),
+    Mutation("clipped on one side", "learning/losses", "ratio.clamp(1.0 - clip_range,", "ratio.clamp(0.0,", UPDATE),
+    Mutation("sign of delta", "learning/advantages", "gamma * next_values - values)", "gamma * next_values + values)", UPDATE),
+    Mutation("GAE without lambda", "learning/advantages", "0.0, gamma * gae_lambda)", "0.0, gamma)", UPDATE),
+    Mutation("GAE off by one", "learning/advantages", "range(len(deltas) - 1, -1, -1)", "range(len(deltas) - 2, -1, -1)", UPDATE),
+    Mutation("GAE runs on over ends", "learning/advantages", "np.where(episode_ends, 0.0, gamma", "np.where(False, 0.0, gamma", UPDATE),
+    Mutation("next value off by one", "learning/advantages", "np.append(values[1:], 0.0)", "np.append(values[:-1], 0.0)", UPDATE),
+    Mutation("bootstrap after done", "learning/advantages", "np.where(dones, 0.0,", "np.where(dones, values,", UPDATE),
+    Mutation("truncation as terminal", "learning/advantages", "values if truncate else", "values if not truncate else", UPDATE),
+    Mutation("half of the value loss lost", "learning/losses", "0.5 * error.mean()", "error.mean()", UPDATE),
+    Mutation("the milder value error", "learning/losses", "error = torch.maximum(error", "error = torch.minimum(error", UPDATE),
     Mutation("sign of the entropy bonus", "learning/ppo", "entropy_loss = -entropy", "entropy_loss = entropy", UPDATE),
     Mutation("sign of the log-ratio", "learning/ppo", "log_ratio = log_prob - ", "log_ratio = -log_prob + ", UPDATE),
     Mutation("returns without values", "learning/ppo", "returns = advantages + rollout.values", "returns = advantages", UPDATE),
@@ -65,11 +65,11 @@ MUTATIONS = [
     Mutation("memory goes back to the system", "policy/cpu/malloc", "torch.empty(_BLOCK_BYTES,", "torch.empty(1,", ("policy/cpu/test_malloc",)),
     Mutation("c lost from the row", "policy/recurrent", "torch.cat(state, dim=2)", "torch.cat((state[0], state[0]), dim=2)", ("policy/test_recurrent", "policy/test_acting")),
     Mutation("h and c swapped", "policy/recurrent", "return h.contiguous(), c.contiguous()", "return c.contiguous(), h.contiguous()", ("policy/test_recurrent", "policy/test_acting")),
-    Mutation("one branch's log-probability lost", "policy/heads", "reduce(torch.add, log_prob)", "log_prob[-1]", ("policy/test_heads", "learning/test_ppo_update")),
-    Mutation("padding sent to the heads", "policy/actor_critic", "if len(output) > len(positions):", "if False:", ("policy/test_actor_critic", "learning/test_ppo_update")),
-    Mutation("steps put in rows as if none were padded", "policy/actor_critic", "padded.index_copy(0, positions, features)", "padded.index_copy(0, positions.argsort(), features)", ("policy/test_actor_critic", "learning/test_ppo_update")),
-    Mutation("advantages and returns swapped", "learning/ppo", "old_values, advantages, returns = batch", "old_values, returns, advantages = batch", UPDATE),
-    Mutation("sign of the entropy", "policy/heads", "-(log_p.exp() * log_p)", "(log_p.exp() * log_p)", ("policy/test_heads", "learning/test_ppo_update")),
+    Mutation("one branch's log-probability lost", "policy/heads", "reduce(torch.add, log_prob)", "log_prob[-1]", ("policy/test_heads", "learning/test_ppo")),
+    Mutation("padding sent to the heads", "policy/actor_critic", "if len(output) > len(positions):", "if False:", ("policy/test_actor_critic", "learning/test_ppo")),
+    Mutation("steps put in rows as if none were padded", "policy/actor_critic", "padded.index_copy(0, positions, features)", "padded.index_copy(0, positions.argsort(), features)", ("policy/test_actor_critic", "learning/test_ppo")),
+    Mutation("advantages and returns swapped", "learning/ppo", "advantages=advantages,\n            returns=returns", "advantages=returns,\n            returns=advantages", UPDATE),
+    Mutation("sign of the entropy", "policy/heads", "-(log_p.exp() * log_p)", "(log_p.exp() * log_p)", ("policy/test_heads", "learning/test_ppo")),
     Mutation("branches swapped", "policy/actions", "index = index * size + int(choice)", "index = index + size * int(choice)", ("policy/test_actions",)),
     Mutation("no reset after done", "learning/rollout", "        if done:\n            self.start_episode()", "        if False:\n            self.start_episode()", STORING),
     Mutation("ends of an earlier rollout kept", "learning/rollout", "self.episode_ends[t] = False", "pass", STORING),
@@ -78,9 +78,9 @@ MUTATIONS = [
     Mutation("an epoch's end left open", "learning/rollout", "self.episode_ends[self.size - 1] = True", "pass", STORING),
     Mutation("the previous action kept over episodes", "learning/rollout", "self.last_action: int | None = None", "pass", STORING),
     Mutation("another's action accepted", "learning/rollout", "if not _is_same_action(action, step.action):", "if False:", STORING),
-    Mutation("a replaced state not cut at", "learning/rollout", "self._replaced = True", "pass", ("models/test_reference_api",)),
-    Mutation("padding let into a warmed state", "policy/recurrent", "packed = pack_padded_sequence(x, lengths, enforce_sorted=False)\n        _, final = self.rnn(packed, state)", "_, final = self.rnn(x, state)", ("policy/test_recurrent", "learning/test_ppo_update")),
-    Mutation("log-probabilities of now, not of then", "learning/ppo", "log_prob - old_log_prob", "log_prob - log_prob.detach()", UPDATE),
+    Mutation("a replaced state not cut at", "learning/rollout", "self._next_state_replaced = True", "pass", ("models/test_reference_api",)),
+    Mutation("padding let into a warmed state", "policy/recurrent", "packed = pack_padded_sequence(x, lengths, enforce_sorted=False)\n        _, final = self.rnn(packed, state)", "_, final = self.rnn(x, state)", ("policy/test_recurrent", "learning/test_ppo")),
+    Mutation("log-probabilities of now, not of then", "learning/ppo", "log_prob - targets.old_log_probs", "log_prob - log_prob.detach()", UPDATE),
     Mutation("log-probabilities not normalised", "policy/acting", "- highest - math.log(total)", "- highest", ACTING),
     Mutation("input and forget gates swapped", "policy/acting", "i, f, g, o = self._quarters", "f, i, g, o = self._quarters", ACTING),
     Mutation("reset gate for update gate", "policy/acting", "np.multiply(next_flat_state, self._update", "np.multiply(next_flat_state, self._reset", ACTING),
@@ -88,7 +88,7 @@ MUTATIONS = [
     Mutation("a fault's moments kept", "models/training_state", "model.optimizer.load_state_dict(moments)", "pass", ("models/test_numerical_faults",)),
     Mutation("a fault's reward scale kept", "models/training_state", "model.return_scale = scale\n        model.learner", "model.learner", ("models/test_numerical_faults",)),
     Mutation("a fault's shuffling kept", "models/training_state", "model.learner.rng.bit_generator.state = shuffling", "pass", ("models/test_numerical_faults",)),
-    Mutation("a refused observation takes a step away", "models/base", "        obs = read_observation(state, self.layout.size, self.display_name)\n        rollout.discard_pending()  # in evaluation rewards need not come", "        rollout.discard_pending()\n        obs = read_observation(state, self.layout.size, self.display_name)", ("models/test_call_sequences",)),
+    Mutation("a refused observation takes a step away", "models/base", "        obs = read_observation(state, self.layout.size, self.display_name)\n        rollout.discard_pending()  # rewards are optional in evaluation", "        rollout.discard_pending()\n        obs = read_observation(state, self.layout.size, self.display_name)", ("models/test_call_sequences",)),
     Mutation("the running return over an episode's end", "models/base", "if self.training and not self._rollout.size:", "if False:", ("models/test_call_sequences",)),
     Mutation("no scalars after the picture", "policy/encoders", "torch.cat((x, obs[:, self.picture_size :]), dim=1)", "torch.cat((x, 0 * obs[:, self.picture_size :]), dim=1)", ACTING),
     Mutation("stale random stream after loading", "models/training_state", "    model.random_streams = [", "    _ = [", SAVING),

@@ -1,9 +1,9 @@
 """The two models behind Sorrel's model interface, and their saved states.
 
-``base`` joins policy, rollout and learner, ``building`` reports what cannot be built, ``update``
-makes one update, ``reference_api`` adds the names of the reference API, and ``training_state`` and
-``checkpoint`` save and restore. May import ``learning``, ``policy``, ``support``, ``config_files``
-and ``errors``.
+``base`` joins policy, rollout and learner, ``building`` turns build failures into configuration
+errors, ``update`` makes one update, ``reference_api`` adds the reference API, ``training_state``
+and ``checkpoint`` save and restore. May import ``learning``, ``policy``, ``support``,
+``config_files`` and ``errors``.
 
 The two classes are defined here because run states and entry points refer to them as
 ``sorrel_recurrent_ppo.models:<name>``.

@@ -177,10 +177,8 @@ def try_config(config: DictConfig) -> str:
     )
     model = given["model"] if isinstance(given.get("model"), dict) else {}
     if isinstance(model.get("lstm_ppo"), dict):
-        model["lstm_ppo"] |= {
-            "hidden_size": 3,
-            "layer_size": 3,
-        }  # corrupted sizes may exceed the memory
+        # Corrupted sizes may exceed the memory.
+        model["lstm_ppo"] |= {"hidden_size": 3, "layer_size": 3}
     packaged["model"] = model | packaged["model"]
     packaged["world"] |= {"height": 5, "width": 5}
     complete = OmegaConf.create(given | packaged)

@@ -78,7 +78,7 @@ def with_a_file_as_directory(tmp_path):
 
 def with_a_diverging_update(tmp_path):
     small = ["world.height=7", "world.width=7", "model.lstm_ppo.rollout_length=40"]
-    return [*small, "model.lstm_ppo.learning_rate=1e38"], r"agent 0 .*update 1 was undone: .*\.pt"
+    return [*small, "model.lstm_ppo.learning_rate=1e38"], r"agent 0 .*1 was rolled back: .*\.pt"
 
 
 @pytest.mark.parametrize(

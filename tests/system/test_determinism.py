@@ -1,4 +1,4 @@
-"""The same seed is the same run, bit for bit: tables, weights, states and pictures."""
+"""Runs with the same seed are equal, bit for bit: tables, weights, states and pictures."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ WORLDS = {
     "cue_recall": ["world.corridor=2", "experiment.max_turns=16", "agent.num_agents=2"],
     "state_punishment": ["world.height=7", "world.width=7", "agent.vision_radius=2"],
 }
-# Somebody joins at every epoch but the first.
+# A newcomer joins in every epoch but the first.
 TURNOVER = [
     *("replacement=turnover", "replacement.minimum_tenure=1"),
     *("replacement.start_epoch=1", "replacement.every=1"),
@@ -49,7 +49,7 @@ def config_of(environment, model, *overrides):
 
 
 def run_of(directory, config):
-    draw_from_global_streams()  # what has been drawn before is to make no difference
+    draw_from_global_streams()  # earlier draws must not make a difference
     files = RunFiles(directory)
     experiment.run_experiment(config, files)
     return files
@@ -64,21 +64,21 @@ def assert_same_bits(files, others):
     assert np.array_equal(*pictures)
 
 
-def assert_run_twice_is_one_run(directory, config):
-    files, again = (run_of(directory / name, config) for name in ("one", "again"))
-    assert_same_bits(files, again)
+def assert_reproducible(directory, config):
+    files, repeated = (run_of(directory / name, config) for name in ("first", "repeated"))
+    assert_same_bits(files, repeated)
     return files
 
 
-def test_a_run_again_is_the_same_with_its_picture_and_another_seed_another(tmp_path):
+def test_run_depends_on_its_seed_only(tmp_path):
     config = config_of("treasurehunt", "gru_ppo")
-    files = assert_run_twice_is_one_run(tmp_path, config)
+    files = assert_reproducible(tmp_path, config)
     config.seed = 6
     with pytest.raises(AssertionError):
         assert_same_bits(run_of(tmp_path / "other", config), files)
 
 
-def test_every_packaged_environment_is_tried_here():
+def test_worlds_cover_every_packaged_environment():
     packaged = {path.stem for path in (config_dir() / "environment").glob("*.yaml")}
     assert set(WORLDS) == packaged - {"custom"}
 
@@ -86,24 +86,24 @@ def test_every_packaged_environment_is_tried_here():
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["gru_ppo", "lstm_ppo"])
 @pytest.mark.parametrize("environment", WORLDS)
-def test_in_every_environment_with_one_thread_and_with_two(environment, model, tmp_path):
-    one = assert_run_twice_is_one_run(tmp_path, config_of(environment, model))
+def test_run_is_reproducible_with_one_thread_and_with_two(environment, model, tmp_path):
+    one = assert_reproducible(tmp_path, config_of(environment, model))
     assert "train/value_loss" in read_columns(one.metrics)
     two = config_of(environment, model, "threads=2")
-    assert_same_bits(assert_run_twice_is_one_run(tmp_path / "threads", two), one)
+    assert_same_bits(assert_reproducible(tmp_path / "threads", two), one)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["gru_ppo", "lstm_ppo", "iqn"])
-def test_with_agents_replaced(model, tmp_path):
+def test_run_with_replacements_is_reproducible(model, tmp_path):
     config = config_of("tag", model, "experiment.epochs=3", *TURNOVER)
-    state = read_run_state(assert_run_twice_is_one_run(tmp_path, config))
+    state = read_run_state(assert_reproducible(tmp_path, config))
     assert state is not None
     assert len(state["replacements"]) >= 2
 
 
 @pytest.mark.slow
-def test_a_job_of_a_sweep_is_the_run_by_itself(tmp_path):
+def test_sweep_job_equals_the_same_run_alone(tmp_path):
     settings = [
         *("model=gru_ppo", "seed=5,6", "hydra.sweep.dir=sweep"),
         *("experiment.epochs=2", "experiment.max_turns=8"),
@@ -121,26 +121,26 @@ def test_a_job_of_a_sweep_is_the_run_by_itself(tmp_path):
         assert_same_bits(run_of(tmp_path / f"alone{number}", config), RunFiles(job))
 
 
-# --- models in one process ---
+# --- several models in one process ---
 
 
-def test_the_order_in_which_models_are_built_is_no_matter():
+def test_models_do_not_depend_on_the_order_of_construction():
     seeds = {"gru_ppo": 5, "lstm_ppo": 6}
-    lives = []
+    results = []
     for order in (list(MODELS), list(MODELS)[::-1]):
         before = global_states()
         models = {name: small_model(name, seed=seeds[name]) for name in order}
-        lives.append({name: train_briefly(model) for name, model in models.items()})
+        results.append({name: train_briefly(model) for name, model in models.items()})
         assert global_states() == before
     for name in MODELS:
-        assert_same_training(lives[0][name], lives[1][name])
+        assert_same_training(results[0][name], results[1][name])
 
 
-def sorrels_own(company):
-    """Let Sorrel's IQN agents live, with other models built and trained beside them or without."""
+def train_iqn_agents(*, beside_other_models):
+    """Train Sorrel's IQN agents; return their rewards and weights."""
     seed_global_generators(3)
     env = strange_environment()
-    models = [small_model(name) for name in MODELS] if company else []
+    models = [small_model(name) for name in MODELS] if beside_other_models else []
     rewards = env.run_experiment(2)
     for model in models:
         train_briefly(model)
@@ -149,7 +149,7 @@ def sorrels_own(company):
     return rewards, torch.cat(weights)
 
 
-def test_sorrels_own_agents_live_as_if_they_were_alone():
-    alone, accompanied = sorrels_own(False), sorrels_own(True)
-    assert alone[0] == accompanied[0]
-    assert torch.equal(alone[1], accompanied[1])
+def test_sorrels_agents_do_not_depend_on_other_models():
+    alone, beside = (train_iqn_agents(beside_other_models=flag) for flag in (False, True))
+    assert alone[0] == beside[0]
+    assert torch.equal(alone[1], beside[1])

@@ -1,4 +1,4 @@
-"""Full disks, places that cannot be written, and processes that die while they write."""
+"""Full disks, read-only directories, and processes that are killed during a write."""
 
 import multiprocessing
 import os
@@ -23,14 +23,14 @@ from support.run_comparison import assert_same_runs
 from support.small_models import small_model
 from support.small_runs import run, small_config
 
-# What a child does to its limits, its rights and its functions dies with it.
+# A child process keeps changed limits, permissions and functions out of the test process.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["sorrel_recurrent_ppo.experiments.experiment"])
-NOBODY = 65534
+UNPRIVILEGED_ID = 65534
 
 
 def in_child(test, *arguments):
-    """Run a function of this module in a process of its own; return its exit code."""
+    """Run a function of this module in a child process; return the exit code."""
     process = PROCESSES.Process(target=test, args=arguments)
     process.start()
     process.join()
@@ -38,8 +38,8 @@ def in_child(test, *arguments):
 
 
 @contextmanager
-def files_no_larger_than(n_bytes):
-    """Let the system refuse to write more than so many bytes to any file."""
+def file_size_limit(n_bytes):
+    """Make the system refuse to write more than ``n_bytes`` to any file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
     try:
@@ -52,14 +52,14 @@ def contents(directory):
     return {p.relative_to(directory): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
 
 
-# --- no room ---
+# --- no space left ---
 
 
-def save_without_room(directory):
+def save_without_space(directory):
     model = small_model("lstm_ppo")
     model.save(directory / "model.pt")
     before = contents(directory)
-    with files_no_larger_than(len(before[Path("model.pt")]) // 2):
+    with file_size_limit(len(before[Path("model.pt")]) // 2):
         for name in ("model.pt", "new.pt"):
             with pytest.raises(CheckpointError, match=f"{name} could not be written: .*too large"):
                 model.save(directory / name)
@@ -67,11 +67,11 @@ def save_without_room(directory):
     model.save(directory / "new.pt")
 
 
-def append_without_room(path):
+def append_without_space(path):
     with CsvTable(path, ["epoch", "reward"]) as table:
         table.append({"epoch": 0, "reward": 1.5})
         before = path.read_bytes()
-        with files_no_larger_than(len(before) + 2):
+        with file_size_limit(len(before) + 2):
             for row in ({"epoch": 1, "reward": 0.123456789}, {"epoch": 1, "reward": 2, "new": 3}):
                 with pytest.raises(OSError, match=f"File too large: '{path}'"):
                     table.append(row)
@@ -80,21 +80,21 @@ def append_without_room(path):
     assert path.read_text().split() == ["epoch,reward,new", "0,1.5,", "1,2,3"]
 
 
-def test_a_checkpoint_that_finds_no_room_leaves_the_older_one_alone(tmp_path):
-    assert in_child(save_without_room, tmp_path) == 0
+def test_failed_save_keeps_the_previous_checkpoint(tmp_path):
+    assert in_child(save_without_space, tmp_path) == 0
 
 
-def test_a_row_that_finds_no_room_leaves_whole_rows(tmp_path):
-    assert in_child(append_without_room, tmp_path / "table.csv") == 0
+def test_failed_append_keeps_complete_rows(tmp_path):
+    assert in_child(append_without_space, tmp_path / "table.csv") == 0
 
 
-def go_on_without_room(directory, model):
+def resume_without_space(directory, model):
     torch.set_num_threads(1)
     files = RunFiles(directory)
     config = small_config("treasurehunt", model, "checkpoint_period=1", "experiment.epochs=4")
     states = [path.stat().st_size for path in (files.checkpoint("0"), files.run_state)]
     with (
-        files_no_larger_than(min(states) // 2),
+        file_size_limit(min(states) // 2),
         pytest.raises(CheckpointError, match="could not be written"),
     ):
         experiment.run_experiment(config, files, resume=True)
@@ -102,34 +102,34 @@ def go_on_without_room(directory, model):
 
 @pytest.mark.parametrize("model", ["lstm_ppo", "iqn"])
 @pytest.mark.usefixtures("own_process")
-def test_a_run_that_finds_no_room_keeps_its_files_and_goes_on_later(model, tmp_path):
+def test_run_without_space_keeps_its_files_and_can_be_resumed(model, tmp_path):
     settings = ("treasurehunt", model, "checkpoint_period=1")
     files, _ = run(tmp_path / "run", *settings)
     saved = [*files.checkpoints.glob("*.pt"), files.run_state]
     before = [path.read_bytes() for path in saved]
-    assert in_child(go_on_without_room, files.directory, model) == 0
+    assert in_child(resume_without_space, files.directory, model) == 0
     assert [path.read_bytes() for path in saved] == before
     assert not list(files.directory.rglob(".*"))
     assert read_columns(files.metrics)["epoch"].tolist() == ["0", "1", "2", "3"]
     longer = small_config(*settings, "experiment.epochs=4")
     experiment.run_experiment(longer, files, resume=True)
-    whole, _ = run(tmp_path / "whole", *settings, "experiment.epochs=4")
-    assert_same_runs(files, whole)
+    uninterrupted, _ = run(tmp_path / "uninterrupted", *settings, "experiment.epochs=4")
+    assert_same_runs(files, uninterrupted)
 
 
-# --- no right to write, or something else in the place ---
+# --- no write permission, or a directory in place of the file ---
 
 
-def save_without_rights(directory):
+def save_without_permission(directory):
     model = small_model("gru_ppo")
     model.save(directory / "model.pt")
     with CsvTable(directory / "table.csv", ["epoch"]):
         pass
     before = contents(directory)
     directory.chmod(0o555)
-    if os.geteuid() == 0:  # whom no mode stops
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+    if os.geteuid() == 0:  # root ignores the mode
+        os.setgid(UNPRIVILEGED_ID)
+        os.setuid(UNPRIVILEGED_ID)
     for name in ("model.pt", "new.pt"):
         with pytest.raises(CheckpointError, match=f"{name} could not be written: .*denied"):
             model.save(directory / name)
@@ -139,17 +139,17 @@ def save_without_rights(directory):
     assert contents(directory) == before
 
 
-def test_a_directory_that_is_read_only_is_told_and_stays_as_it_is():
-    # Not in pytest's own, into which other users cannot go.
+def test_read_only_directory_is_an_error_and_stays_unchanged():
+    # Other users have no access to pytest's temporary directories.
     with tempfile.TemporaryDirectory() as top:
         Path(top).chmod(0o755)
         directory = Path(top) / "run"
         directory.mkdir()
-        assert in_child(save_without_rights, directory) == 0
+        assert in_child(save_without_permission, directory) == 0
 
 
 @pytest.mark.usefixtures("own_process")
-def test_a_directory_in_the_place_of_the_runs_state_stops_the_run_with_its_name(tmp_path):
+def test_run_stops_if_its_state_file_is_a_directory(tmp_path):
     files = RunFiles(tmp_path / "run")
     files.run_state.mkdir(parents=True)
     with pytest.raises(CheckpointError, match=r"run_state\.pt could not be written"):
@@ -159,18 +159,18 @@ def test_a_directory_in_the_place_of_the_runs_state_stops_the_run_with_its_name(
     assert not list(files.directory.rglob(".*"))
 
 
-# --- a process that dies between writing and renaming ---
+# --- a process that is killed between writing and renaming ---
 
 
-def die_before_the_rename(write, path):
-    def die(*_):
+def kill_before_the_rename(write, path):
+    def kill(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    os.replace = die
+    os.replace = kill
     write(path)
 
 
-def save_another(path):
+def save_another_model(path):
     small_model("lstm_ppo", seed=9).save(path)
 
 
@@ -186,12 +186,12 @@ def write_a_state(path):
 @pytest.mark.parametrize(
     ("name", "write"),
     [
-        ("checkpoints/0.pt", save_another),
+        ("checkpoints/0.pt", save_another_model),
         ("metrics.csv", add_a_column),
         ("run_state.pt", write_a_state),
     ],
 )
-def test_a_kill_between_writing_and_renaming_leaves_the_older_file(name, write, tmp_path):
+def test_kill_between_writing_and_renaming_keeps_the_previous_file(name, write, tmp_path):
     files, path = RunFiles(tmp_path), tmp_path / name
     files.checkpoints.mkdir()
     if path.suffix == ".csv":
@@ -199,12 +199,12 @@ def test_a_kill_between_writing_and_renaming_leaves_the_older_file(name, write, 
     else:
         small_model("lstm_ppo", seed=5).save(path)
     before = contents(tmp_path)
-    assert in_child(die_before_the_rename, write, path) == -signal.SIGKILL
+    assert in_child(kill_before_the_rename, write, path) == -signal.SIGKILL
     after = contents(tmp_path)
     assert after.pop(Path(name)) == before[Path(name)]
-    (partial,) = after  # it had been written, and not yet put in its place
+    (partial,) = after  # written, but not yet renamed
     assert (partial.parent, partial.name[0]) == (Path(name).parent, ".")
-    files.remove_partial_files()  # as the next process does that goes on with the run
+    files.remove_partial_files()  # as on resuming the run
     assert contents(tmp_path) == before
     write(path)
     assert contents(tmp_path).keys() == before.keys()
@@ -213,7 +213,7 @@ def test_a_kill_between_writing_and_renaming_leaves_the_older_file(name, write, 
 
 # --- the command on a full disk ---
 
-# A disk of its own, in a namespace that ends with the shell: filled up but for so many bytes.
+# A separate disk in the shell's own mount namespace, with the given number of free bytes.
 ON_A_FULL_DISK = """
 set -e
 mount -t tmpfs -o size=4m tmpfs "$1" || exit 77
@@ -229,7 +229,7 @@ exit $code
 
 
 def run_on_a_full_disk(tmp_path, n_free, *arguments):
-    """Go on with the run in ``tmp_path / "run"`` on a disk with so many bytes left."""
+    """Resume the run in ``tmp_path / "run"`` on a disk with ``n_free`` bytes left."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", ON_A_FULL_DISK, "sh"]
@@ -240,19 +240,19 @@ def run_on_a_full_disk(tmp_path, n_free, *arguments):
         check=False,
     )
     if done.returncode in (1, 77) and ("unshare:" in done.stderr or "mount:" in done.stderr):
-        pytest.skip(f"no disk can be mounted here: {done.stderr.splitlines()[0]}")
+        pytest.skip(f"cannot mount a disk: {done.stderr.splitlines()[0]}")
     return done, RunFiles(tmp_path / "run.after")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("unshare") is None, reason="there is no unshare here")
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="requires unshare")
 @pytest.mark.parametrize("n_free", [0, 65536, 262144])
 @pytest.mark.usefixtures("own_process")
-def test_a_full_disk_stops_the_command_in_one_sentence_and_the_run_goes_on_later(n_free, tmp_path):
-    whole = ["experiment.epochs=400", "checkpoint_period=1", "experiment.max_turns=2"]
-    earlier, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo", *whole[1:])
+def test_full_disk_stops_the_command_with_one_line_and_the_run_can_be_resumed(n_free, tmp_path):
+    settings = ["checkpoint_period=1", "experiment.max_turns=2"]
+    earlier, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo", *settings)
     assert earlier.run_state.exists()
-    done, files = run_on_a_full_disk(tmp_path, n_free, whole[0])
+    done, files = run_on_a_full_disk(tmp_path, n_free, "experiment.epochs=400")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("sorrel-recurrent-ppo run: ")
     assert "No space left on device" in done.stderr
@@ -262,5 +262,5 @@ def test_a_full_disk_stops_the_command_in_one_sentence_and_the_run_goes_on_later
         read_checkpoint(path)
     n_rows = len(read_columns(files.metrics)["epoch"])
     assert n_rows >= 3
-    config = small_config("treasurehunt", "lstm_ppo", *whole[1:], f"experiment.epochs={n_rows + 2}")
+    config = small_config("treasurehunt", "lstm_ppo", *settings, f"experiment.epochs={n_rows + 2}")
     assert experiment.run_experiment(config, files, resume=True).n_epochs == n_rows + 3

@@ -1,4 +1,4 @@
-"""Real processes, killed at random moments; and stopped by a signal."""
+"""Resuming runs whose processes were killed at random moments or stopped by a signal."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ from support.small_runs import small_config
 
 N_KILLS = 10
 
-# One process has the imports, which take seconds; the others fork from it.
+# A server process imports the package once, which takes seconds; the runs are its forks.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["sorrel_recurrent_ppo.experiments.experiment"])
 
@@ -25,15 +25,15 @@ RUNS = {
 }
 
 
-def run_or_go_on(directory, config_text, ready):
-    """What the killed process does: start the run, or go on where there is one."""
+def start_or_resume(directory, config_text, ready):
+    """Start the run, or resume it if its directory exists."""
     import torch
 
     from sorrel_recurrent_ppo.experiments import experiment
 
     torch.set_num_threads(1)
-    with open(os.devnull, "w") as silence:
-        os.dup2(silence.fileno(), 1)
+    with open(os.devnull, "w") as null:
+        os.dup2(null.fileno(), 1)
     files = RunFiles(directory)
     config = OmegaConf.create(config_text)
     assert isinstance(config, DictConfig)
@@ -44,10 +44,10 @@ def run_or_go_on(directory, config_text, ready):
         os._exit(130)
 
 
-def started(directory, config):
+def start_process(directory, config):
     ready = PROCESSES.Event()
     arguments = (directory, OmegaConf.to_yaml(config), ready)
-    process = PROCESSES.Process(target=run_or_go_on, args=arguments)
+    process = PROCESSES.Process(target=start_or_resume, args=arguments)
     process.start()
     ready.wait()
     return process
@@ -59,19 +59,19 @@ def long_config(name, *overrides):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_killed_at_random_moments_is_as_one_that_never_was(name, tmp_path):
-    whole, killed = RunFiles(tmp_path / "whole"), RunFiles(tmp_path / "killed")
+def test_run_killed_at_random_moments_equals_an_uninterrupted_run(name, tmp_path):
+    uninterrupted, killed = (RunFiles(tmp_path / folder) for folder in ("uninterrupted", "killed"))
     config = long_config(name)
-    process = started(whole.directory, config)
+    process = start_process(uninterrupted.directory, config)
     process.join()
     assert process.exitcode == 0
     rng = np.random.default_rng(7)
     reached = [-1]
-    # Some epochs on, then anywhere within one, or in what is written between two.
+    # After some epochs, at any moment of an epoch or of the writing between epochs.
     for epochs, delay in zip(
         rng.integers(0, 9, N_KILLS), rng.uniform(0.0, 0.1, N_KILLS), strict=True
     ):
-        process = started(killed.directory, config)
+        process = start_process(killed.directory, config)
         while process.is_alive() and epochs_in(killed) < reached[-1] + epochs:
             time.sleep(0.002)
         process.join(delay)
@@ -79,11 +79,11 @@ def test_a_run_killed_at_random_moments_is_as_one_that_never_was(name, tmp_path)
         process.join()
         assert process.exitcode in (-signal.SIGKILL, 0)
         reached.append(epochs_in(killed))
-    process = started(killed.directory, config)
+    process = start_process(killed.directory, config)
     process.join()
     assert process.exitcode == 0
-    assert len(set(reached)) > 3, reached  # they did strike at different places
-    assert_same_runs(killed, whole)
+    assert len(set(reached)) > 3, reached  # the kills hit different epochs
+    assert_same_runs(killed, uninterrupted)
     assert not [path for path in killed.directory.rglob(".*") if path.is_file()]
 
 
@@ -93,12 +93,14 @@ def epochs_in(files):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_epoch_and_saves(number, tmp_path):
-    whole, stopped = RunFiles(tmp_path / "whole"), RunFiles(tmp_path / "stopped")
+def test_signal_stops_the_run_after_the_epoch_with_its_state_saved(number, tmp_path):
+    uninterrupted, stopped = (
+        RunFiles(tmp_path / folder) for folder in ("uninterrupted", "stopped")
+    )
     config = long_config("tag", "checkpoint_period=1000")
-    process = started(whole.directory, config)
+    process = start_process(uninterrupted.directory, config)
     process.join()
-    process = started(stopped.directory, config)
+    process = start_process(stopped.directory, config)
     while epochs_in(stopped) < 3:
         time.sleep(0.01)
     assert process.pid is not None
@@ -107,8 +109,8 @@ def test_a_signal_ends_the_epoch_and_saves(number, tmp_path):
     assert process.exitcode == 130
     n_done = epochs_in(stopped)
     assert 3 <= n_done < 61
-    process = started(stopped.directory, config)
+    process = start_process(stopped.directory, config)
     process.join()
     sessions = OmegaConf.load(stopped.provenance).sessions  # pyright: ignore[reportAttributeAccessIssue]
     assert [session.first_epoch for session in sessions] == [0, n_done]
-    assert_same_runs(stopped, whole)
+    assert_same_runs(stopped, uninterrupted)

@@ -1,4 +1,4 @@
-"""scripts/with-venv: finding an interpreter, reusing and mending the environment."""
+"""scripts/with-venv: the choice of an interpreter, and reuse and repair of the environment."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "with-venv"
 TOOLS = ["sh", "cat", "cksum", "cut", "dirname", "rm", "tr"]
 
 FAKE_PYTHON = """#!/bin/sh
-# Stands for an interpreter: answers the script's questions, and makes an environment of itself.
+# A fake interpreter: it answers the script's queries and copies itself into new environments.
 case "$*" in
     *version_info*) exit {too_old} ;;
     *"import ensurepip"*) exit {no_venv} ;;
@@ -25,7 +25,7 @@ esac
 
 @pytest.fixture
 def machine(tmp_path):
-    """A checkout, and a machine that has the usual tools but no interpreter."""
+    """A checkout on a machine with the usual tools and without an interpreter."""
     checkout = tmp_path / "check out"
     (checkout / "scripts").mkdir(parents=True)
     shutil.copy(SCRIPT, checkout / "scripts")
@@ -63,12 +63,12 @@ class Machine:
 
 needs_bare_machine = pytest.mark.skipif(
     any(Path(d, "python3").exists() for d in ("/usr/local/bin", "/opt/homebrew/bin")),
-    reason="this machine has interpreters at places outside PATH that cannot be hidden",
+    reason="this machine has interpreters outside PATH that cannot be hidden",
 )
 
 
 @needs_bare_machine
-def test_without_any_interpreter_there_is_one_clear_line(machine):
+def test_missing_interpreter_is_a_one_line_error(machine):
     done = machine.call("true")
     assert done.returncode != 0
     assert done.stdout == ""
@@ -76,7 +76,7 @@ def test_without_any_interpreter_there_is_one_clear_line(machine):
     assert "no Python 3.12 or newer found" in line
 
 
-def test_a_good_interpreter_behind_a_refusing_one_is_found(machine, tmp_path):
+def test_script_skips_unsuitable_interpreters_on_path(machine, tmp_path):
     for folder, too_old in [("shims", True), ("good", False)]:
         machine.add_python(tmp_path / folder / "python3.12", too_old=too_old)
         machine.path.append(tmp_path / folder)
@@ -86,7 +86,7 @@ def test_a_good_interpreter_behind_a_refusing_one_is_found(machine, tmp_path):
     assert str(tmp_path / "good" / "python3.12") in done.stderr
 
 
-def test_pyenvs_versions_are_found_although_path_has_none(machine):
+def test_script_finds_interpreters_of_pyenv_outside_path(machine):
     good = machine.add_python(machine.home / ".pyenv" / "versions" / "3.12.1" / "bin" / "python3")
     done = machine.call("python", "hello")
     assert done.returncode == 0, done.stderr
@@ -94,63 +94,63 @@ def test_pyenvs_versions_are_found_although_path_has_none(machine):
 
 
 @needs_bare_machine
-def test_an_interpreter_without_venv_is_named_with_the_remedy(machine, tmp_path):
-    lame = machine.add_python(tmp_path / "lame" / "python3.12", no_venv=True)
-    machine.path.append(lame.parent)
+def test_interpreter_without_venv_is_an_error_that_names_the_package(machine, tmp_path):
+    bare = machine.add_python(tmp_path / "bare" / "python3.12", no_venv=True)
+    machine.path.append(bare.parent)
     done = machine.call("true")
     assert done.returncode != 0
     (line,) = done.stderr.splitlines()
-    assert str(lame) in line
+    assert str(bare) in line
     assert "python3-venv" in line
 
 
-def test_the_named_interpreter_is_used_and_an_unfit_one_refused(machine, tmp_path):
+def test_python_variable_chooses_the_interpreter(machine, tmp_path):
     machine.add_python(tmp_path / "path" / "python3.12")
     machine.path.append(tmp_path / "path")
     old = machine.add_python(tmp_path / "old" / "python", too_old=True)
-    refused = machine.call("true", PYTHON=str(old))
-    assert refused.returncode != 0
-    assert f"PYTHON={old} is not a Python 3.12" in refused.stderr
-    mine = machine.add_python(tmp_path / "mine" / "python")
-    done = machine.call("python", "hello", PYTHON=str(mine))
+    rejected = machine.call("true", PYTHON=str(old))
+    assert rejected.returncode != 0
+    assert f"PYTHON={old} is not Python 3.12" in rejected.stderr
+    chosen = machine.add_python(tmp_path / "chosen" / "python")
+    done = machine.call("python", "hello", PYTHON=str(chosen))
     assert done.returncode == 0, done.stderr
-    assert str(mine) in done.stderr
+    assert str(chosen) in done.stderr
 
 
-def test_it_installs_once_and_again_only_when_the_package_description_changes(machine, tmp_path):
+def test_script_reinstalls_only_after_a_change_of_pyproject_toml(machine, tmp_path):
     machine.add_python(tmp_path / "good" / "python3.12")
     machine.path.append(tmp_path / "good")
     assert machine.call("python", "first").returncode == 0
     assert machine.installations() == 1
-    again = machine.call("python", "second")
-    assert (again.stdout, again.stderr) == ("ran second\n", "")
+    second = machine.call("python", "second")
+    assert (second.stdout, second.stderr) == ("ran second\n", "")
     assert machine.installations() == 1
     (machine.checkout / "pyproject.toml").write_text("[project]\ndependencies = []\n")
     assert machine.call("python", "third").returncode == 0
     assert machine.installations() == 2
 
 
-@pytest.mark.parametrize("harm", ["interpreter gone", "too old", "moved"])
-def test_an_unsound_environment_is_made_anew(machine, tmp_path, harm):
+@pytest.mark.parametrize("fault", ["interpreter missing", "too old", "moved"])
+def test_script_recreates_a_broken_environment(machine, tmp_path, fault):
     machine.add_python(tmp_path / "good" / "python3.12")
     machine.path.append(tmp_path / "good")
     assert machine.call("python", "first").returncode == 0
     inside = machine.checkout / ".venv" / "bin" / "python"
     (machine.checkout / ".venv" / "left over").touch()
-    if harm == "interpreter gone":
+    if fault == "interpreter missing":
         inside.unlink()
-    elif harm == "too old":
+    elif fault == "too old":
         machine.add_python(inside, too_old=True)
     else:
         machine.checkout = machine.checkout.rename(tmp_path / "moved")
-    done = machine.call("python", "again")
+    done = machine.call("python", "second")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "ran again\n"
+    assert done.stdout == "ran second\n"
     assert not (machine.checkout / ".venv" / "left over").exists()
     assert machine.installations() == 2
 
 
-def test_a_failed_installation_is_shown_and_tried_again(machine, tmp_path):
+def test_failed_installation_is_an_error_and_repeated_by_the_next_call(machine, tmp_path):
     good = machine.add_python(tmp_path / "good" / "python3.12")
     working = good.read_text()
     good.write_text(working.replace('"-m pip install "*)', '"-m pip install "*) exit 1;'))

@@ -1,4 +1,4 @@
-"""Unmodified agents of Sorrel's examples with our models, as run_experiment and others use them."""
+"""Agents of Sorrel's examples with the package's models: training, statistics and memories."""
 
 from typing import Any
 
@@ -11,6 +11,8 @@ from sorrel.utils.logging import Logger
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.policy.observations import picture_shape
+from sorrel_recurrent_ppo.support.instance_overrides import override
+from sorrel_recurrent_ppo.support.randomness import untouched_random_state
 from support.small_models import MODELS, same_weights, weights
 
 TURNS = 7
@@ -26,12 +28,10 @@ everywhere = pytest.mark.parametrize("environment", OVERRIDES)
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Seed the streams of Sorrel's worlds, and put them back afterwards."""
-    before = np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng():
+    """Seed the streams of Sorrel's worlds, and restore them afterwards."""
+    with untouched_random_state():
         np.random.seed(13)  # noqa: NPY002
         yield
-    np.random.set_state(before)  # noqa: NPY002
 
 
 class RecordingLogger(Logger):
@@ -50,24 +50,24 @@ class RecordingLogger(Logger):
 
 
 def make(environment, name, *overrides, **settings):
-    """Build an example environment and give each agent a model of ours."""
+    """Build an example environment and give each agent a recurrent PPO model."""
     packaged = OmegaConf.load(config_dir() / "environment" / f"{environment}.yaml")
     dotlist = [f"experiment.max_turns={TURNS}", "experiment.epochs=2"]
     config: Any = OmegaConf.merge(
         packaged, OmegaConf.from_dotlist([*dotlist, *OVERRIDES[environment], *overrides])
     )
     env: Any = build_environment(config)
-    for k, agent in enumerate(env.agents):
+    for index, agent in enumerate(env.agents):
         spec = agent.observation_spec
-        own_extra = agent.model.memory.extra_data
+        extra_data = agent.model.memory.extra_data
         agent.model = MODELS[name](
             spec.input_size,
             agent.action_spec.n_actions,
-            seed=k,
+            seed=index,
             obs_dim=picture_shape(spec),
             **{"hidden_size": 5, "rollout_length": 2 * TURNS, "sequence_length": 3, **settings},
         )
-        for key, array in own_extra.items():
+        for key, array in extra_data.items():
             shape = (agent.model.memory.capacity, *array.shape[1:])
             agent.model.memory.extra_data[key] = np.zeros(shape, array.dtype)
     return env
@@ -82,7 +82,7 @@ def test_run_experiment_fills_rollouts_and_trains(environment, name, tmp_path):
     logger = RecordingLogger()
     env.run_experiment(animate=False, logger=logger, output_dir=tmp_path)
     for model, old in zip(models, before, strict=True):
-        # Three epochs of 7 turns: an update after the second, and one epoch since.
+        # Three epochs of 7 turns: an update after the second, then one more epoch.
         assert (model.n_updates, model.num_timesteps, len(model.memory)) == (1, 21, TURNS)
         assert model.memory.episode_starts[:TURNS].tolist() == [t == 0 for t in range(TURNS)]
         assert model.memory.episode_ends[TURNS - 1]
@@ -90,29 +90,32 @@ def test_run_experiment_fills_rollouts_and_trains(environment, name, tmp_path):
         assert not any(torch.equal(old[key], value) for key, value in weights(model).items())
 
 
-@both
-def test_the_turns_statistics_are_those_of_the_steps(name, tmp_path):
-    env = make("treasurehunt", name)
+def test_turn_statistics_equal_the_stored_steps(tmp_path):
+    env = make("treasurehunt", "lstm_ppo")
     logger = RecordingLogger()
     env.run_experiment(animate=False, logger=logger, output_dir=tmp_path)
     last_epoch = logger.steps[-TURNS:]
-    for k, agent in enumerate(env.agents):
-        told = [(s.agent_stats[k].last_action, s.agent_stats[k].last_reward) for s in last_epoch]
+    for index, agent in enumerate(env.agents):
+        stats = [turn.agent_stats[index] for turn in last_epoch]
+        logged = [(step.last_action, step.last_reward) for step in stats]
         memory = agent.model.memory
         stored = zip(memory.actions[:TURNS].tolist(), memory.rewards[:TURNS].tolist(), strict=True)
-        assert told == list(stored)
+        assert logged == list(stored)
     total = sum(agent.model.memory.rewards[:TURNS].sum() for agent in env.agents)
     assert total == pytest.approx(env.world.total_reward)
 
 
-@both
 @everywhere
-def test_the_model_sees_what_the_agent_sees(environment, name):
-    env = make(environment, name)
+def test_rollout_stores_the_agents_observations(environment):
+    env = make(environment, "lstm_ppo")
     seen: list[np.ndarray] = []
     agent = env.agents[0]
-    agent_pov = agent.pov
-    agent.pov = lambda world: seen.append(agent_pov(world)) or seen[-1]
+
+    def pov(agent, world):
+        seen.append(type(agent).pov(agent, world))
+        return seen[-1]
+
+    override(agent, "pov", pov)
     env.reset()
     for _ in range(TURNS):
         env.take_turn()
@@ -123,33 +126,30 @@ def test_the_model_sees_what_the_agent_sees(environment, name):
     assert agent.model.layout.n_scalars == {"cleanup": 12, "tag": 1}.get(environment, 0)
 
 
-@both
-def test_positions_are_recorded(name):
-    env = make("treasurehunt", name)
-    places = []
+def test_rollout_stores_the_agents_positions():
+    env = make("treasurehunt", "lstm_ppo")
+    positions = []
     env.reset()
     for _ in range(TURNS):
         env.take_turn()
-        places.append(list(env.agents[0].location[:2]))
-    assert env.agents[0].model.memory.extra_data["positions"][:TURNS].tolist() == places
+        positions.append(list(env.agents[0].location[:2]))
+    assert env.agents[0].model.memory.extra_data["positions"][:TURNS].tolist() == positions
 
 
-@both
 @everywhere
-def test_generate_memories_saves_each_game_once_and_trains_nothing(environment, name, tmp_path):
-    env = make(environment, name)
+def test_generate_memories_saves_each_game_once_without_training(environment, tmp_path):
+    env = make(environment, "lstm_ppo")
     models = [agent.model for agent in env.agents]
     before = [weights(model) for model in models]
     n_games = 3
     env.generate_memories(num_games=n_games, output_dir=tmp_path)
-    for k, (model, old) in enumerate(zip(models, before, strict=True)):
-        with np.load(tmp_path / "memories" / f"agent{k}.npz") as saved:
+    for index, (model, old) in enumerate(zip(models, before, strict=True)):
+        with np.load(tmp_path / "memories" / f"agent{index}.npz") as saved:
             assert saved["states"].shape[0] == n_games * TURNS
             last = slice((n_games - 1) * TURNS, n_games * TURNS)
-            record = model.memory  # of the last game
-            assert len(record) == TURNS
+            assert len(model.memory) == TURNS  # the last game
             for key in ("states", "actions", "rewards", "dones"):
-                assert saved[key][last].tolist() == getattr(record, key)[:TURNS].tolist()
+                assert saved[key][last].tolist() == getattr(model.memory, key)[:TURNS].tolist()
             games = saved["states"].reshape(n_games, TURNS, -1)
             assert len({game.tobytes() for game in games}) == n_games
             if environment == "treasurehunt":
@@ -161,8 +161,8 @@ def test_generate_memories_saves_each_game_once_and_trains_nothing(environment, 
 
 
 @both
-def test_training_goes_on_where_it_was_after_generate_memories(name, tmp_path):
-    def rewards(*, with_games):
+def test_training_is_unaffected_by_generate_memories(name, tmp_path):
+    def diagnostics(*, with_games):
         np.random.seed(13)  # noqa: NPY002
         env = make("treasurehunt", name)
         env.run_experiment(animate=False, logging=False, output_dir=tmp_path)
@@ -175,4 +175,4 @@ def test_training_goes_on_where_it_was_after_generate_memories(name, tmp_path):
         env.run_experiment(animate=False, logging=False, output_dir=tmp_path)
         return [agent.model.diagnostics for agent in env.agents]
 
-    assert rewards(with_games=True) == rewards(with_games=False)
+    assert diagnostics(with_games=True) == diagnostics(with_games=False)

@@ -1,4 +1,4 @@
-"""Sweeps with Hydra's launchers: every job's files, one thread for each, one failure alone."""
+"""Sweeps with Hydra's launchers: files and threads of each job, and isolation of a failure."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from sorrel_recurrent_ppo.reports import compare
 from sorrel_recurrent_ppo.reports.saved_runs import find_runs, read_metrics
 
-# Writes down the threads that it finds; with seed 13 it raises what no launcher can carry.
+# Records the number of threads; with seed 13 it raises an exception that cannot be pickled.
 FIELD = """
 import os
 from pathlib import Path
@@ -32,9 +32,9 @@ class Field(TreasurehuntEnv):
 
     def reset(self):
         super().reset()
-        found = f"{os.environ['OMP_NUM_THREADS']} {torch.get_num_threads()}"
+        threads = f"{os.environ['OMP_NUM_THREADS']} {torch.get_num_threads()}"
         name = f"threads_{self.config.model.type}_{self.config.seed}"
-        Path(name).write_text(found)
+        Path(name).write_text(threads)
 """
 SMALL = [
     *("environment.env_class=field.Field", "world.height=7", "world.width=7"),
@@ -55,34 +55,36 @@ def sweep(folder, *arguments):
     )
 
 
-def assert_the_others_are_whole(done, folder, n_whole):
+def assert_only_seed_13_failed(done, folder, n_complete):
     """Check a sweep in which the jobs with seed 13 failed and no others."""
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert re.search(r"seed13: TwoArguments: a fault in setup_agents \(its run\.log", last), last
     runs = find_runs([folder / "sweep"])
     failed = [run for run in runs if run.directory.name.endswith("seed13")]
-    whole = [run for run in runs if run not in failed]
-    assert len(whole) == n_whole
-    assert all(len(read_metrics(run)["epoch"]) == 3 for run in whole)
+    complete = [run for run in runs if run not in failed]
+    assert len(complete) == n_complete
+    assert all(len(read_metrics(run)["epoch"]) == 3 for run in complete)
     for run in failed:
         assert "Traceback" in (run.directory / "run.log").read_text()
     threads = [path.read_text() for path in folder.glob("threads_*")]
-    assert threads == ["1 1"] * n_whole
-    assert OmegaConf.load(whole[0].files.config).seed == 0  # pyright: ignore[reportAttributeAccessIssue]
+    assert threads == ["1 1"] * n_complete
+    assert OmegaConf.load(complete[0].files.config).seed == 0  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_one_failing_job_of_the_serial_launcher_loses_no_other(tmp_path):
+def test_serial_launcher_completes_the_other_jobs_after_a_failure(tmp_path):
     done = sweep(tmp_path, "model=lstm_ppo", "seed=0,13,1")
-    assert_the_others_are_whole(done, tmp_path, 2)
+    assert_only_seed_13_failed(done, tmp_path, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_a_sweep_side_by_side_and_its_comparison(launcher, tmp_path, capsys):
+def test_parallel_launcher_completes_the_other_jobs_and_compare_reads_them(
+    launcher, tmp_path, capsys
+):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
     done = sweep(tmp_path, f"hydra/launcher={launcher}", "model=gru_ppo,lstm_ppo", "seed=0,1,2,13")
-    assert_the_others_are_whole(done, tmp_path, 6)
+    assert_only_seed_13_failed(done, tmp_path, 6)
     compare.main([str(tmp_path / "sweep")])
     shown = capsys.readouterr().out
     assert shown.count("Left out:") == 2

@@ -1,7 +1,7 @@
-"""Checks an installed package by Sorrel's own command, from a folder outside the checkout.
+"""Check an installed wheel with Sorrel's own command, from a folder outside the checkout.
 
-Run it with the Python of the environment that is checked. With hydra-joblib-launcher installed, a
-sweep over processes is checked too.
+Run it with the Python of the environment under test. If hydra-joblib-launcher is installed, it also
+checks a sweep over processes.
 """
 
 import importlib.util
@@ -33,7 +33,7 @@ main()
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a command in a folder and return all that it printed; stop if it failed."""
+    """Run a command in a folder and return its output; exit if it fails."""
     done = subprocess.run(
         command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -42,17 +42,17 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def expect(what: str, printed: str, wanted: list[str], unwanted: tuple[str, ...] = ()) -> None:
-    """Stop unless each wanted text, and no unwanted one, was printed."""
-    missing = [text for text in wanted if text not in printed]
-    present = [text for text in unwanted if text in printed]
+def expect(what: str, printed: str, expected: list[str], unexpected: tuple[str, ...] = ()) -> None:
+    """Exit unless the output contains every expected and no unexpected text."""
+    missing = [text for text in expected if text not in printed]
+    present = [text for text in unexpected if text in printed]
     if missing or present:
-        sys.exit(f"{what}: missing {missing}, unwanted {present} in:\n{printed}")
+        sys.exit(f"{what}: missing {missing}, unexpected {present} in:\n{printed}")
     print(f"{what}: as expected")
 
 
 def check_sorrels_command(folder: Path) -> None:
-    """Check ``sorrel run cleanup`` with our models and with its own."""
+    """Check ``sorrel run cleanup`` with the package's models and with Sorrel's."""
     sorrel = str(Path(sysconfig.get_path("scripts")) / "sorrel")
     cleanup = (sorrel, "run", "cleanup", *SMALL)
     printed = run(folder, *cleanup, "agent.agent.model=lstm_ppo", "experiment.epochs=2")
@@ -68,7 +68,7 @@ def check_sorrels_command(folder: Path) -> None:
 
 
 def check_other_applications(folder: Path) -> None:
-    """Check a Hydra application without Sorrel and, if there is a launcher, a sweep."""
+    """Check a Hydra application without Sorrel and, if the launcher is installed, a sweep."""
     (folder / "without_sorrel.py").write_text(WITHOUT_SORREL)
     printed = run(folder, sys.executable, "without_sorrel.py")
     expect("an application without Sorrel", printed, ["imported:\n"])
@@ -79,12 +79,12 @@ def check_other_applications(folder: Path) -> None:
     run(folder, sys.executable, "-m", "sorrel.examples.cleanup.main", *sweep, *SMALL)
     logs = sorted(folder.glob("multirun/*/*/*/main.log"))
     for name, log in zip(("gru_ppo", "lstm_ppo", "dqn"), logs, strict=True):
-        wanted = [f"agents 0-2: {name} (was iRainbowModel)"]
-        expect(f"the sweep's job with {name}", log.read_text(), wanted)
+        expected = [f"agents 0-2: {name} (was iRainbowModel)"]
+        expect(f"the sweep's job with {name}", log.read_text(), expected)
 
 
 def main() -> None:
-    """Check everything in a temporary folder."""
+    """Run all checks in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         check_sorrels_command(Path(folder))
         check_other_applications(Path(folder))
