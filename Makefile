@@ -31,6 +31,7 @@ format: ## Fix style and format.
 
 types: ## Check types.
 	@$(VENV) pyright $(ARGS)
+	@$(VENV) pyright -p tools/pyright_strict.json
 
 build: ## Build the source distribution and the wheel into dist/.
 	@$(VENV) python -m build $(ARGS)

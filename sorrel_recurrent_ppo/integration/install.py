@@ -21,7 +21,7 @@ from omegaconf.errors import InterpolationResolutionError
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.population.assignment import (
+from sorrel_recurrent_ppo.population.admission import (
     admit_agents,
     agent_facts,
     choose_models,

@@ -125,7 +125,8 @@ def picture_shape(observation_spec: Any) -> tuple[int, int, int] | None:
     shape = observation_shape(observation_spec.input_size)
     if len(shape) == 3:
         return shape
-    appearances = list((getattr(observation_spec, "entity_map", None) or {}).values())
+    entity_map = cast("dict[str, Any]", getattr(observation_spec, "entity_map", None) or {})
+    appearances = list(entity_map.values())
     if observation_spec.full_view or not appearances or isinstance(appearances[0], str):
         return None
     side, size = 2 * int(observation_spec.vision_radius) + 1, math.prod(shape)

@@ -1,4 +1,4 @@
-"""What our models have to say of an epoch, put into the record that Sorrel's runner makes of it."""
+"""The models' diagnostics of an epoch, added to the record that Sorrel's runner makes of it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from sorrel_recurrent_ppo.support.instance_overrides import overridden
 __all__ = ["epoch_metrics", "given_logger", "reporting"]
 
 
-def epoch_metrics(env: Environment, population: Population) -> dict[str, float]:
+def epoch_metrics(population: Population) -> dict[str, float]:
     """Return the extra values of the epoch that is being recorded.
 
     Args:
-        env: The environment.
-        population: Its population.
+        population: The population.
 
     Returns:
         The diagnostics of the models' latest updates, each the mean over the agents that report
@@ -31,9 +30,10 @@ def epoch_metrics(env: Environment, population: Population) -> dict[str, float]:
         agent's reward, as ``reward/<name>_<model>``.
     """
     reported: dict[str, list[float]] = {}
-    for agent in env.agents:
-        if is_ppo_model(agent.model):
-            diagnostics: Mapping[str, float] = agent.model.diagnostics
+    for member in population.members:
+        model = member.agent.model
+        if is_ppo_model(model):
+            diagnostics: Mapping[str, float] = model.diagnostics
             for name, value in diagnostics.items():
                 reported.setdefault(name, []).append(value)
     values = {name: float(np.mean(each)) for name, each in reported.items()}
@@ -65,13 +65,13 @@ def reporting(env: Environment, population: Population, logger: Logger | None) -
     if logger is None:
         aggregate = env.aggregate_epoch_stats
         replaced = overridden(
-            env, "aggregate_epoch_stats", lambda: aggregate() | epoch_metrics(env, population)
+            env, "aggregate_epoch_stats", lambda: aggregate() | epoch_metrics(population)
         )
     else:
         record_epoch = logger.record_epoch
 
         def record_with_values(*args: Any, **kwargs: Any) -> None:
-            record_epoch(*args, **(epoch_metrics(env, population) | kwargs))
+            record_epoch(*args, **(epoch_metrics(population) | kwargs))
 
         takes_any = any(
             p.kind is p.VAR_KEYWORD for p in inspect.signature(record_epoch).parameters.values()

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.population.assignment import (
+from sorrel_recurrent_ppo.population.admission import (
     agent_facts,
     build_chosen,
     choose_models,

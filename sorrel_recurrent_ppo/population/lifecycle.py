@@ -17,7 +17,7 @@ from typing import Any
 
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.population.assignment import admit_agents
+from sorrel_recurrent_ppo.population.admission import admit_agents
 from sorrel_recurrent_ppo.population.epoch_metrics import given_logger, reporting
 from sorrel_recurrent_ppo.population.joining import check_complete, separate
 from sorrel_recurrent_ppo.population.members import Population, population_of, set_population

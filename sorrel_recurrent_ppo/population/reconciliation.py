@@ -13,12 +13,12 @@ from omegaconf import DictConfig
 from sorrel.agents import Agent
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.population.agent_changes import AgentChanges, find_changes
-from sorrel_recurrent_ppo.population.assignment import (
+from sorrel_recurrent_ppo.population.admission import (
     agent_facts,
     build_chosen,
     config_of,
 )
+from sorrel_recurrent_ppo.population.agent_changes import AgentChanges, find_changes
 from sorrel_recurrent_ppo.population.members import (
     Member,
     Population,

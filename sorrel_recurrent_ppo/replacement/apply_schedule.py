@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
-from sorrel_recurrent_ppo.population.assignment import config_of
+from sorrel_recurrent_ppo.population.admission import config_of
 from sorrel_recurrent_ppo.population.members import Population, population_of
 from sorrel_recurrent_ppo.population.seeds import run_seed
 from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, NewcomerPlace, build_newcomer

@@ -11,7 +11,7 @@ from sorrel.agents import Agent
 from sorrel.models import BaseModel
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.population.assignment import load_checkpoint
+from sorrel_recurrent_ppo.population.admission import load_checkpoint
 from sorrel_recurrent_ppo.population.members import agent_label
 from sorrel_recurrent_ppo.population.model_choice import model_section
 from sorrel_recurrent_ppo.registry import (

@@ -16,7 +16,7 @@ from sorrel.agents import Agent
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.population.assignment import config_of
+from sorrel_recurrent_ppo.population.admission import config_of
 from sorrel_recurrent_ppo.population.joining import find_population
 from sorrel_recurrent_ppo.population.lifecycle import track_population
 from sorrel_recurrent_ppo.population.members import Population, member_of

@@ -3,10 +3,11 @@
 import copy
 import logging
 import random
+from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig
 
 from sorrel_recurrent_ppo import join_environments, replace_agent
 from sorrel_recurrent_ppo.errors import ConfigError
@@ -130,11 +131,11 @@ def test_a_model_that_the_environment_assigns_is_kept():
             if population(self).epoch == 2:
                 self.agents[0].model = self.assigned = self.new_agent().model
 
-    env = build_study(Assigning)
+    env: Any = build_study(Assigning)
     run_study(env)
     assert env.agents[0].model is env.assigned
     assert [record.by for record in population(env).replacements] == ["environment"]
-    assert population(env).members[0].model_name == "iRainbowModel"
+    assert population(env).members[0].model_name == "iqn"
 
 
 # --- training ---
@@ -145,7 +146,8 @@ def test_training_resumes_after_eval_with_one_line_per_agent(caplog):
         def reset(self):
             super().reset()
             if population(self).epoch >= 1:
-                copy.copy(self.agents[0]).model.eval()
+                frozen: Any = copy.copy(self.agents[0])
+                frozen.model.eval()
 
     env = build_study(Probing)
     run_study(env)
@@ -165,8 +167,9 @@ def test_training_resumes_after_eval_with_one_line_per_agent(caplog):
 )
 def test_an_agent_that_does_not_learn_acts_and_never_updates(config, learns):
     small = {"rollout_length": 20, "sequence_length": 5, "hidden_size": 8}
-    merged = OmegaConf.merge({"model": {"type": "lstm_ppo", "lstm_ppo": small}}, config)
-    env = build_study(police=1, **OmegaConf.to_container(merged))
+    section = {**small, **config.get("model", {}).get("lstm_ppo", {})}
+    models_section = {"model": {"type": "lstm_ppo", "lstm_ppo": section}}
+    env = build_study(police=1, **{**config, **models_section})
     before = [weights(model).clone() for model in models(env)]
     run_study(env)
     for model, start, learner in zip(models(env), before, learns, strict=True):
@@ -254,7 +257,7 @@ def test_environments_of_different_configs_are_joined_explicitly():
 def test_an_environment_with_its_own_constructor_is_honoured_when_it_is_run():
     class OwnConstructor(Study):
         def __init__(self, world, config):
-            self.world, self.config, self.turn = world, OmegaConf.create(config), 0
+            self.world, self.config, self.turn = world, DictConfig(config), 0
             self.stop_if_done, self._epoch_turn_stats, self._active_logger = False, [], None
             self.world.create_world()
             self.setup_agents()

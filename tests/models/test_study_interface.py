@@ -11,7 +11,9 @@ def test_attributes_have_their_meaning_here():
     model = small_model("lstm_ppo", batch_size=13, rollout_length=29, gamma=0.97)
     assert (model.batch_size, model.n_frames, model.n_step, model.memory_size) == (13, 1, 1, 29)
     assert model.GAMMA == 0.97
-    assert small_model("lstm_ppo", batch_size=64).batch_size == 29  # a loop that waits for it trains
+    assert (
+        small_model("lstm_ppo", batch_size=64).batch_size == 29
+    )  # a loop that waits for it trains
     assert model.norm_module is None
 
 

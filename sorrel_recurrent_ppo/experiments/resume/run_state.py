@@ -13,7 +13,7 @@ from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.resume.object_state import capture_state, restore_state
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
-from sorrel_recurrent_ppo.population.assignment import config_of
+from sorrel_recurrent_ppo.population.admission import config_of
 from sorrel_recurrent_ppo.population.members import Member, Population, attach_model
 from sorrel_recurrent_ppo.population.records import Replacement, write_replacements
 from sorrel_recurrent_ppo.registry import available_models
