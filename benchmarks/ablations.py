@@ -98,7 +98,7 @@ def _table(jobs: Sequence[Job], directory: Path) -> Table:
             records.append(read_record(path)[1])
     table = Table("change")
     for task in tasks:
-        table.add_column(f"{task}: whole curve")
+        table.add_column(f"{task}: full curve")
         table.add_column("last tenth")
         table.add_column("seeds")
     for variant in dict.fromkeys(job.variant for job in jobs):

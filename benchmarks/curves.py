@@ -54,7 +54,7 @@ def plot_curves(path: Path, title: str, task: Task, runs: Mapping[str, Sequence[
 
 
 def above_from(ours: Sequence[Record], theirs: Sequence[Record]) -> int | None:
-    """Return the step from which our interquartile mean stays above theirs; None if there is none."""
+    """Return the step from which our interquartile mean stays above theirs, None if never."""
     n_points = min(_POINTS, *(len(record.steps) for record in (*ours, *theirs)))
     steps, our_scores = _binned(ours, n_points)
     _, their_scores = _binned(theirs, n_points)
@@ -81,7 +81,7 @@ def _binned(records: Sequence[Record], n_points: int) -> tuple[np.ndarray, np.nd
 
 
 def _interval(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bootstrap interval of the interquartile mean over seeds, ``(R, P)`` to ``(P,)``."""
+    """Return bootstrap bounds ``(P,)`` of the interquartile mean over the seeds of ``(R, P)``."""
     if len(scores) == 1:
         return scores[0], scores[0]
     with warnings.catch_warnings():

@@ -1,22 +1,23 @@
-"""What the machine's arithmetic allows: the time of a model's matrix products alone.
+"""An upper bound of the rate: the time of a model's matrix products alone.
 
 A *product* is ``(rows, inner, columns)``: ``x (rows, inner)`` times a weight ``(inner, columns)``.
-Every weight matrix of a policy is one product an agent step: ``rows = 1`` for a layer, the number
-of positions for a convolution (taken as the product over its patches).
+Every weight matrix of a policy is one product per agent step, with ``rows = 1`` for a layer and the
+number of positions for a convolution (computed as a product over its patches).
 
 With ``t(p)`` the measured time of a product ``p``, ``N`` steps of a rollout, minibatches of ``m``
 steps, and ``E`` passes over the rollout::
 
-    acting per step    A = t(products, one after another, rows as above)
-    a weight's share   F = t(rows * m) / m
-    through time       R = (t(forward) + t(backward)) / s, the recurrent weight's, with rows = s
+    acting per step    A = t(products in sequence, rows as above)
+    forward per step   F = t(rows * m) / m, for each weight
+    through time       R = (t(forward) + t(backward)) / s, of the recurrent weight, with rows = s
     training per step  T = E (3 F of all layers + R + F of the recurrent weight)
     limit              1 / (A + T)     agent steps per second
 
-since backward costs two products for each one forward. Through time only the ``s = m / L``
-sequences of length ``L`` can share a product with the recurrent weight; its own gradient can wait
-for all steps. The *ideal* limit gives every product ``m`` rows. Everything else (non-linearities,
-optimiser, bookkeeping, Python) counts as zero, so no program with these libraries reaches it.
+because the backward pass computes two products for each product of the forward pass. Through time
+only the ``s = m / L`` sequences of length ``L`` can share a product with the recurrent weight; its
+own gradient is one product over all steps. The *ideal* limit gives every product ``m`` rows.
+Everything else (non-linearities, optimizer, data handling, Python) counts as zero, so no program
+with these libraries reaches the limit.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sorrel_recurrent_ppo.policy.cpu import matmul as libraries
+from sorrel_recurrent_ppo.policy.cpu import matmul
 from timing import stopwatch
 
 __all__ = ["Limit", "Product", "count_products", "measure_limit", "seconds_of"]
@@ -47,11 +48,11 @@ class Product(NamedTuple):
 
     @property
     def operations(self) -> int:
-        """Floating-point operations, a multiplication and an addition each counting as one."""
+        """Number of floating-point operations; multiplications and additions count as one each."""
         return 2 * self.rows * self.inner * self.columns
 
     def times(self, n: int) -> Product:
-        """Return the product of ``n`` steps at once."""
+        """Return the product over ``n`` steps."""
         return self._replace(rows=self.rows * n)
 
 
@@ -60,8 +61,8 @@ class PolicyProducts:
     """The products of one agent step.
 
     Attributes:
-        layers: Those that many steps can share.
-        recurrent: The one with the recurrent weight, which waits for the step before.
+        layers: Products that can cover many steps at once.
+        recurrent: The product with the recurrent weight, which depends on the previous step.
     """
 
     layers: tuple[Product, ...]
@@ -69,13 +70,13 @@ class PolicyProducts:
 
     @property
     def operations(self) -> int:
-        """Floating-point operations of one step forward."""
+        """Number of floating-point operations of one forward step."""
         return sum(p.operations for p in (*self.layers, self.recurrent))
 
 
 @dataclass(frozen=True)
 class Limit:
-    """The limit of a workload, and what it is made of; times in seconds per agent step."""
+    """The limit of a workload and its components; times in seconds per agent step."""
 
     operations: int
     acting: float
@@ -84,16 +85,16 @@ class Limit:
 
     @property
     def steps_per_second(self) -> float:
-        """Acting and training with the sizes that training has."""
+        """The limit of acting and training."""
         return 1.0 / (self.acting + self.training)
 
     @property
     def ideal_steps_per_second(self) -> float:
-        """As if the recurrent product, too, had a minibatch of rows."""
+        """The ideal limit, in which the recurrent product also has the rows of a minibatch."""
         return 1.0 / (self.acting + self.training_ideal)
 
     def as_dict(self) -> dict[str, float]:
-        """Return everything as plain numbers."""
+        """Return all values as plain numbers."""
         return asdict(self) | {
             "steps_per_second": self.steps_per_second,
             "ideal_steps_per_second": self.ideal_steps_per_second,
@@ -101,11 +102,11 @@ class Limit:
 
 
 def count_products(policy: nn.Module, area: int) -> PolicyProducts:
-    """Read the products off a policy's weights.
+    """Return the products that a policy's weights require.
 
     Args:
         policy: A policy with one recurrent layer.
-        area: Positions of a convolution's output (they keep the picture's size); 0 without one.
+        area: Number of output positions of a convolution, equal to the picture's; 0 without one.
     """
     layers: list[Product] = []
     recurrent: list[Product] = []
@@ -114,14 +115,14 @@ def count_products(policy: nn.Module, area: int) -> PolicyProducts:
             continue
         product = Product(area if weight.ndim == 4 else 1, weight[0].numel(), len(weight))
         (recurrent if "weight_hh" in name else layers).append(product)
-    (only,) = recurrent
-    return PolicyProducts(tuple(layers), only)
+    (recurrent_product,) = recurrent
+    return PolicyProducts(tuple(layers), recurrent_product)
 
 
 def seconds_of(products: Sequence[Product]) -> float:
-    """Measure products done one after another, by the fastest of MKL, oneDNN and numpy's BLAS.
+    """Return the time of products in sequence, with the fastest of MKL, oneDNN and numpy's BLAS.
 
-    With few rows the layout decides which kernel a library takes, hence all that differ.
+    All memory layouts are tried, because for few rows a library's choice of kernel depends on them.
     """
     return min(
         _best_seconds([make_call(*_operands(p)) for p in products])
@@ -132,13 +133,13 @@ def seconds_of(products: Sequence[Product]) -> float:
 def measure_limit(
     products: PolicyProducts, *, batch_size: int, sequence_length: int, n_epochs: int
 ) -> Limit:
-    """Measure the rates and compute a workload's limit.
+    """Measure the products and return a workload's limit.
 
     Args:
-        products: The model's own.
-        batch_size: Steps of a minibatch, ``m``.
-        sequence_length: Steps of a sequence, ``L``.
-        n_epochs: Passes over a rollout, ``E``.
+        products: The products of the model.
+        batch_size: Number of steps of a minibatch, ``m``.
+        sequence_length: Number of steps of a sequence, ``L``.
+        n_epochs: Number of passes over a rollout, ``E``.
     """
     sequences = max(1, batch_size // sequence_length)
     shared = sum(seconds_of([p.times(batch_size)]) for p in products.layers) / batch_size
@@ -179,7 +180,7 @@ def _torch_transposed_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], ob
 
 def _onednn_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
     inputs, matrix = torch.from_numpy(x), torch.from_numpy(weight)
-    return lambda: libraries.linear(inputs, matrix)
+    return lambda: matmul.linear(inputs, matrix)
 
 
 def _numpy_call(x: np.ndarray, weight: np.ndarray) -> Callable[[], object]:
@@ -206,7 +207,7 @@ _NUMPY_CALLS = (_numpy_call, _numpy_transposed_call, _numpy_columns_call)
 
 
 def _best_seconds(calls: Sequence[Callable[[], object]]) -> float:
-    """Return the least of several measurements: a limit knows no interruptions."""
+    """Return the minimum of several measurements, which excludes interruptions."""
 
     def once() -> None:
         for call in calls:

@@ -1,4 +1,4 @@
-"""What the figures are measured on, and how much of it is used."""
+"""The machine of a measurement, and its number of threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PACKAGES = (
 
 
 def describe_machine() -> dict[str, object]:
-    """Return processor, cores, thread setting and versions."""
+    """Return the processor, the numbers of cores and threads, and the versions."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -37,7 +37,7 @@ def describe_machine() -> dict[str, object]:
 
 
 def use_one_thread() -> None:
-    """Let PyTorch and numpy compute on one thread each: numpy's library has threads of its own."""
+    """Limit PyTorch and numpy to one thread each; numpy's BLAS has a separate thread pool."""
     torch.set_num_threads(1)
     threadpool_limits(1)
 
@@ -45,13 +45,13 @@ def use_one_thread() -> None:
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    facts = dict(line.split(":", 1) for line in lines if ":" in line)
-    named = {key.strip(): value.strip() for key, value in facts.items()}
-    if "model name" not in named:
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    info = {key.strip(): value.strip() for key, value in fields.items()}
+    if "model name" not in info:
         return platform.processor() or platform.machine()
     return (
-        f"{named['model name']} (family {named.get('cpu family')}, model {named.get('model')}, "
-        f"{named.get('cpu MHz', '?')} MHz)"
+        f"{info['model name']} (family {info.get('cpu family')}, model {info.get('model')}, "
+        f"{info.get('cpu MHz', '?')} MHz)"
     )
 
 

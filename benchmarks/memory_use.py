@@ -1,4 +1,4 @@
-"""Memory of a model: per stored step, and over many epochs; each in a process of its own."""
+"""Memory of a model, per stored step and over many epochs, measured in separate processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["buffer_bytes_per_step", "growth_over_epochs", "resident_bytes_per_st
 
 
 def buffer_bytes_per_step(n_steps: int) -> float:
-    """Return the bytes of the rollout's arrays over the steps stored in them."""
+    """Return the size of the rollout's arrays in bytes, divided by the number of stored steps."""
     memory = _filled_model(n_steps).memory
     arrays = [value for value in vars(memory).values() if isinstance(value, np.ndarray)]
     owned = sum(array.nbytes for array in arrays if array.base is None)
@@ -24,12 +24,12 @@ def buffer_bytes_per_step(n_steps: int) -> float:
 
 
 def resident_bytes_per_step(n_steps: int) -> float:
-    """Return by how much the process grew for a step, update included."""
+    """Return the growth of the process in bytes per step, including the update."""
     return _in_new_process(_resident_bytes_per_step, n_steps)
 
 
 def growth_over_epochs(n_epochs: int) -> float:
-    """Return the bytes by which a process grew from a fifth of the epochs to their end."""
+    """Return the growth of a process in bytes, from a fifth of the epochs to the last."""
     return _in_new_process(_growth_over_epochs, n_epochs)
 
 
@@ -42,8 +42,8 @@ def _in_new_process(function: Callable[[int], float], n: int) -> float:
 def _resident_bytes_per_step(n_steps: int) -> float:
     use_one_thread()
     observations = FLAT150.observations(100)
-    burn_in = build_model(FLAT150)
-    run_epochs(burn_in, observations, 11)
+    warm_up = build_model(FLAT150)  # kept, so that the measured model does not reuse its memory
+    run_epochs(warm_up, observations, 11)
     model = build_model(FLAT150, rollout_length=n_steps)
     before = _resident()
     act(model, observations, n_steps)
@@ -56,15 +56,15 @@ def _growth_over_epochs(n_epochs: int) -> float:
     use_one_thread()
     observations = FLAT150.observations(20)
     model = build_model(FLAT150, hidden_size=32, layer_size=32, rollout_length=200)
-    settled = 0
+    warmed_up = 0
     for epoch in range(n_epochs):
         model.start_epoch_action(epoch=epoch)
         act(model, observations, 20)
         model.end_epoch_action(epoch=epoch)
         model.train_step()
         if epoch == n_epochs // 5:
-            settled = _resident()
-    return float(_resident() - settled)
+            warmed_up = _resident()
+    return float(_resident() - warmed_up)
 
 
 def _filled_model(n_steps: int):

@@ -1,4 +1,4 @@
-"""Who we are compared with: Sorrel's IQN and sb3-contrib's RecurrentPPO."""
+"""The peers of the throughput benchmark: Sorrel's IQN and sb3-contrib's RecurrentPPO."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def build_iqn(workload: Workload, *, epsilon: float) -> PyTorchIQN:
     """Build Sorrel's IQN with the parameters of Sorrel's treasurehunt.
 
     Args:
-        workload: Gives the observation's size and the actions.
-        epsilon: Share of random actions; with 0 every action is computed.
+        workload: The observation and action spaces.
+        epsilon: Fraction of random actions; with 0 every action is computed.
     """
     return PyTorchIQN(
         input_size=(workload.obs_size,),
@@ -48,10 +48,10 @@ def build_iqn(workload: Workload, *, epsilon: float) -> PyTorchIQN:
 
 
 class FreeEnv(gym.Env):
-    """Observations drawn beforehand, so that the environment costs next to nothing.
+    """An environment with precomputed observations, whose cost is negligible.
 
     Args:
-        workload: Gives the observations and the actions.
+        workload: The observation and action spaces.
     """
 
     def __init__(self, workload: Workload):
@@ -61,11 +61,11 @@ class FreeEnv(gym.Env):
         self._turn = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        """Start an episode; an episode lasts as long as an epoch of ours."""
+        """Start an episode, which lasts ``EPOCH_TURNS`` steps."""
         return self._observations[self._turn % len(self._observations)], {}
 
     def step(self, action: Any):
-        """Go on to the next observation."""
+        """Return the next observation."""
         self._turn += 1
         obs = self._observations[self._turn % len(self._observations)]
         reward = 1.0 if self._turn % 7 == 0 else 0.0
@@ -73,7 +73,7 @@ class FreeEnv(gym.Env):
 
 
 class OneLayer(BaseFeaturesExtractor):
-    """The layer before the recurrent one, as our encoder has it."""
+    """The layer before the recurrent layer, equal to this package's encoder."""
 
     def __init__(self, observation_space: spaces.Box, features_dim: int):
         super().__init__(observation_space, features_dim)
@@ -85,10 +85,10 @@ class OneLayer(BaseFeaturesExtractor):
 
 
 def sb3_settings(workload: Workload, *, batch_size: int) -> dict[str, Any]:
-    """Return the settings that make RecurrentPPO the workload's model.
+    """Return the settings with which RecurrentPPO equals the workload's model.
 
-    One recurrent layer serves actor and critic (``shared_lstm``), as in ours; its own default of
-    two of them would cost it more.
+    Actor and critic share one recurrent layer (``shared_lstm``), as in this package; the default of
+    two layers would be slower.
     """
     ours = workload.settings
     return {
@@ -110,5 +110,5 @@ def sb3_settings(workload: Workload, *, batch_size: int) -> dict[str, Any]:
 
 
 def build_sb3(workload: Workload, *, batch_size: int) -> RecurrentPPO:
-    """Build sb3-contrib's RecurrentPPO on an environment that costs nothing."""
+    """Build sb3-contrib's RecurrentPPO with an environment of negligible cost."""
     return RecurrentPPO(env=FreeEnv(workload), **sb3_settings(workload, batch_size=batch_size))

@@ -1,4 +1,4 @@
-"""One run of one contestant: what came of it, kept as a JSON file so that it need not run again."""
+"""Records of learning runs, stored as JSON files so that runs are not repeated."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be made.
+    """The specification of a run.
 
     Attributes:
         task: Name of the task.
         contestant: Name of the contestant.
-        seed: Seed of world and model.
-        budget: Epochs (Sorrel) or agent steps (gymnasium) to run.
-        settings: Settings of our model in place of the packaged ones.
+        seed: Seed of the world and the model.
+        budget: Number of epochs (Sorrel) or agent steps (gymnasium).
+        settings: Overrides of the model's packaged settings.
     """
 
     task: str
@@ -40,26 +40,26 @@ class Job:
 
     @property
     def group(self) -> str:
-        """What runs have in common that can be compared."""
+        """The name of the group of comparable runs."""
         return f"{self.task}@{self.budget}"
 
     @property
     def variant(self) -> str:
-        """The contestant with its settings, as it is called in tables and pictures."""
+        """The contestant with its settings, the label in tables and plots."""
         return " ".join([self.contestant, *(f"{k}={v}" for k, v in self.settings.items())])
 
 
 @dataclass(frozen=True)
 class Record:
-    """What came of a run.
+    """The results of a run.
 
     Attributes:
-        steps: Agent steps (of one agent) at the end of each epoch or episode.
-        scores: The score of each epoch or episode.
-        evaluation: Scores of episodes after training; empty where there are none.
+        steps: Number of steps of one agent at the end of each epoch or episode.
+        scores: Score of each epoch or episode.
+        evaluation: Scores of the evaluation episodes after training, if any.
         wall_seconds: Wall-clock time of the training.
         cpu_seconds: Processor time of the training.
-        metrics: Further figures, a number per epoch.
+        metrics: Further metrics, with one number per epoch.
     """
 
     steps: Sequence[int]
@@ -71,18 +71,18 @@ class Record:
 
 
 def record_path(directory: Path, job: Job) -> Path:
-    """Return where a job's record is kept."""
+    """Return the path of a job's record."""
     return directory / job.group / job.variant.replace("/", "_") / f"seed{job.seed}.json"
 
 
 def write_record(path: Path, job: Job, record: Record, defaults: Mapping[str, Any] | None) -> None:
-    """Write a record whole or not at all.
+    """Write a record atomically.
 
     Args:
         path: The file.
-        job: What was run.
-        record: What came of it.
-        defaults: The packaged defaults that it was run with, if any.
+        job: The job.
+        record: Its results.
+        defaults: The packaged defaults of the run, if any.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".tmp")
@@ -92,18 +92,18 @@ def write_record(path: Path, job: Job, record: Record, defaults: Mapping[str, An
 
 
 def is_current(path: Path, defaults: Mapping[str, Any] | None) -> bool:
-    """Whether there is a record, run with the packaged defaults that hold now."""
+    """Return whether a record with the current packaged defaults exists."""
     return path.exists() and json.loads(path.read_text())["defaults"] == defaults
 
 
 def read_record(path: Path) -> tuple[Job, Record]:
-    """Read what was run, and what came of it."""
+    """Read a job and its results."""
     content = json.loads(path.read_text())
     return Job(**content["job"]), Record(**content["record"])
 
 
 def read_records(directory: Path, group: str) -> dict[str, list[tuple[Job, Record]]]:
-    """Read all records of a group, by variant and in the order of their seeds."""
+    """Read all records of a group, by variant and ordered by seed."""
     runs: dict[str, list[tuple[Job, Record]]] = {}
     for path in sorted((directory / group).glob("*/seed*.json")):
         job, record = read_record(path)

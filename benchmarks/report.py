@@ -1,4 +1,4 @@
-"""What the throughput benchmark found: rows of figures, as a table and as JSON."""
+"""Results of the throughput benchmark, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["Claim", "Figure", "Row", "print_report", "write_json"]
 
 @dataclass(frozen=True)
 class Figure:
-    """Something measured.
+    """A measured quantity.
 
     Attributes:
-        name: What or who was measured.
+        name: Name of the quantity or contestant.
         values: One number per round.
         unit: Unit of the numbers.
-        settings: The settings with which it was measured.
+        settings: The settings of the measurement.
     """
 
     name: str
@@ -35,13 +35,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Claim:
-    """Something to reach.
+    """A target for a measured quantity.
 
     Attributes:
-        text: What is compared.
+        text: Description of the quantity.
         values: One number per round.
-        bound: What the median is to be.
-        sense: Whether the bound is from below or from above.
+        bound: The bound of the median.
+        sense: Whether the bound is a lower or an upper one.
     """
 
     text: str
@@ -51,14 +51,14 @@ class Claim:
 
     @property
     def reached(self) -> bool:
-        """Whether the median keeps the bound."""
+        """Whether the median satisfies the bound."""
         median = spread(self.values)["median"]
         return median >= self.bound if self.sense == "at least" else median <= self.bound
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the benchmark: figures side by side, and what is claimed of them."""
+    """A row of the benchmark: measured figures, and the claims about them."""
 
     name: str
     figures: Sequence[Figure]
@@ -67,9 +67,9 @@ class Row:
 
 
 def print_report(rows: Sequence[Row], console: Console) -> None:
-    """Print the figures and, below them, what was to be reached."""
+    """Print the figures, their settings and the claims."""
     figures = Table("row", "measured", "median", "lowest", "highest", "unit")
-    claims = Table("row", "to reach", "bound", "median", "lowest", "highest", "reached")
+    claims = Table("row", "claim", "bound", "median", "lowest", "highest", "reached")
     for row in rows:
         for figure in row.figures:
             figures.add_row(row.name, figure.name, *_cells(figure.values), figure.unit)
@@ -88,7 +88,7 @@ def print_report(rows: Sequence[Row], console: Console) -> None:
 
 
 def write_json(path: Path, machine: Mapping[str, object], rows: Sequence[Row]) -> None:
-    """Write everything that was measured, and on what."""
+    """Write all figures and claims, and the machine's description."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"machine": machine, "rows": [_row_dict(row) for row in rows]}
     path.write_text(json.dumps(content, indent=1, default=str) + "\n")

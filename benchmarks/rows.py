@@ -1,6 +1,7 @@
-"""The rows of the throughput benchmark: what is measured, against what, and what is to be reached.
+"""The rows of the throughput benchmark: measurements, comparisons and targets.
 
-All rates are agent steps per second on one thread. Peers are measured in the same rounds as ours.
+All rates are agent steps per second on one thread. The contestants of a row are measured in the
+same rounds.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ __all__ = ["FULL", "QUICK", "ROWS", "Effort"]
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured.
+    """The extent of the measurements.
 
     Attributes:
-        rounds: How often everybody is measured.
-        turns: Actions of one measurement of acting.
-        sb3_batch_sizes: The minibatches that sb3-contrib is tried with.
-        cleanup_rounds: Rounds of the cleanup runs.
-        cleanup_rollout: Agent steps of these runs and of their one update; ``None`` for the
-            packaged rollout.
-        rollout_lengths: Those at which the cost of a step is compared.
-        growth_epochs: Epochs over which memory is watched.
+        rounds: Number of measurements of each contestant.
+        turns: Number of actions per measurement of acting.
+        sb3_batch_sizes: The minibatch sizes of sb3-contrib.
+        cleanup_rounds: Number of measurements of the cleanup runs.
+        cleanup_rollout: Number of agent steps of a cleanup run, which ends with one update;
+            ``None`` for the packaged rollout length.
+        rollout_lengths: The rollout lengths at which the cost of a step is compared.
+        growth_epochs: Number of epochs over which the growth of memory is measured.
     """
 
     rounds: int
@@ -73,7 +74,7 @@ QUICK = Effort(
 
 
 def acting(effort: Effort) -> Row:
-    """One ``take_action`` and ``memory.add``, against Sorrel's IQN on the same observation."""
+    """Measure ``take_action`` and ``memory.add``, compared with Sorrel's IQN."""
     observations = FLAT150.observations(EPOCH_TURNS)
     stacked = np.repeat(observations, IQN_FRAMES, axis=2)
     contestants = {
@@ -98,7 +99,7 @@ def acting(effort: Effort) -> Row:
 
 
 def training(effort: Effort) -> Row:
-    """Acting and training on flat150, against sb3-contrib and against the limit."""
+    """Measure acting and training on flat150, compared with sb3-contrib and with the limit."""
     packaged = {"sequence_length": model_defaults(FLAT150.model)["sequence_length"]}
     truncated = "lstm_ppo, packaged sequence_length"
     sb3 = {f"sb3-contrib, minibatch {n}": n for n in effort.sb3_batch_sizes}
@@ -110,9 +111,9 @@ def training(effort: Effort) -> Row:
     }
     samples = interleave(contestants | {"limit": limit}, effort.rounds)
     ours = samples["lstm_ppo"]
-    # A rollout in one piece spares it most of the optimizer's steps, of which ours makes all.
-    whole = f"sb3-contrib, minibatch {FLAT150.settings['rollout_length']}"
-    minibatches = [name for name in sb3 if name != whole]
+    # With one minibatch per rollout sb3-contrib makes fewer optimizer steps than our model.
+    full_batch = f"sb3-contrib, minibatch {FLAT150.settings['rollout_length']}"
+    minibatches = [name for name in sb3 if name != full_batch]
     best = max(minibatches, key=lambda name: spread(samples[name])["median"])
     settings = {
         "lstm_ppo": FLAT150.settings,
@@ -128,7 +129,7 @@ def training(effort: Effort) -> Row:
         [
             *(
                 Claim(f"rate over {name}", per_round(ours, samples[name]), 6.0, "at least")
-                for name in (best, whole)
+                for name in (best, full_batch)
             ),
             Claim(
                 f"{truncated}: rate over {best}",
@@ -142,7 +143,7 @@ def training(effort: Effort) -> Row:
 
 
 def grid(effort: Effort) -> Row:
-    """Acting and training on a picture with two action branches, against the limit."""
+    """Measure acting and training on a picture with two action branches, against the limit."""
     limit = _LimitMeter(GRID)
     rates = interleave({"gru_ppo": _our_rate(GRID), "limit": limit}, effort.rounds)["gru_ppo"]
     return Row(
@@ -153,11 +154,11 @@ def grid(effort: Effort) -> Row:
 
 
 def cleanup(effort: Effort) -> Row:
-    """A whole run of Sorrel's cleanup, ten agents with their own models, an update included."""
+    """Measure a complete run of Sorrel's cleanup: ten agents with separate models, with updates."""
     rollout = effort.cleanup_rollout or model_defaults("lstm_ppo")["rollout_length"]
     ours = ["model.lstm_ppo.obs_type=flattened", f"model.lstm_ppo.rollout_length={rollout}"]
     n_epochs = -(-rollout // compose_config("cleanup", None, []).experiment.max_turns)
-    # What IQN's acting costs hangs on how many of its actions are random.
+    # The cost of acting depends on the fraction of random actions, which IQN does not compute.
     epsilon = "model.iqn.parameters.epsilon"
     runs: dict[str, tuple[str | None, list[str]]] = {
         "lstm_ppo": ("lstm_ppo", ours),
@@ -184,7 +185,7 @@ def cleanup(effort: Effort) -> Row:
 
 
 def scale(effort: Effort) -> Row:
-    """Cost of a step and memory, as rollouts grow and epochs go by."""
+    """Measure the cost of a step and the memory, by rollout length and over epochs."""
     names = {f"lstm_ppo, rollout {n}": n for n in effort.rollout_lengths}
     contestants = {
         name: _our_rate(FLAT150, n_steps=n, rollout_length=n) for name, n in names.items()
@@ -222,7 +223,7 @@ def scale(effort: Effort) -> Row:
 
 
 def units(effort: Effort) -> Row:
-    """What the specification says of GRU and LSTM, beside what is measured; both on flat150."""
+    """Compare GRU and LSTM on flat150 with the ratios that the specification states."""
     workloads = {name: replace(FLAT150, model=name) for name in ("gru_ppo", "lstm_ppo")}
     models = {name: build_model(workload) for name, workload in workloads.items()}
     gru, lstm = models["gru_ppo"].policy.core, models["lstm_ppo"].policy.core
@@ -253,7 +254,7 @@ def units(effort: Effort) -> Row:
 
 
 def profile(effort: Effort) -> Row:
-    """Where the time of a step goes, in acting and in training, on both workloads."""
+    """Measure the time of each stage of acting and training, on both workloads."""
     figures = []
     for workload in (FLAT150, GRID):
         n_steps = workload.settings["rollout_length"]
@@ -279,7 +280,7 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
 
 
 def _acting_us(model: Any, observations: np.ndarray, turns: int) -> float:
-    """Return microseconds per turn of an epoch, after some turns of another."""
+    """Return microseconds per turn of an epoch, after a warm-up epoch."""
     for n_turns in (EPOCH_TURNS, turns):
         model.memory.clear()
         model.start_epoch_action(epoch=0)
@@ -291,7 +292,7 @@ def _acting_us(model: Any, observations: np.ndarray, turns: int) -> float:
 def _our_rate(
     workload: Workload, n_steps: int | None = None, **overrides: Any
 ) -> Callable[[], float]:
-    """Return a measurement: steps per second over one rollout and its update."""
+    """Return a measurement of the steps per second over one rollout and its update."""
     model = build_model(workload, **overrides)
     observations = workload.observations(EPOCH_TURNS)
     n_epochs = -(-(n_steps or workload.settings["rollout_length"]) // EPOCH_TURNS)
@@ -309,7 +310,7 @@ def _sb3_rate(batch_size: int) -> Callable[[], float]:
 
 
 class _LimitMeter:
-    """Measures a workload's limit, and keeps what it is made of.
+    """A measurement of a workload's limit, which stores the components.
 
     Attributes:
         limits: One limit per measurement.
@@ -335,7 +336,7 @@ class _LimitMeter:
         return limit.steps_per_second
 
     def figures(self) -> list[Figure]:
-        """Return the limit, and its parts."""
+        """Return the limit and its components."""
         return [
             Figure("limit", [x.steps_per_second for x in self.limits], "steps/s"),
             Figure(
@@ -348,21 +349,21 @@ class _LimitMeter:
         ]
 
     def claim(self, rates: list[float]) -> Claim:
-        """Return what is to be reached by our rates of the same rounds."""
+        """Return the target for rates of the same rounds."""
         ratios = per_round(rates, [x.steps_per_second for x in self.limits])
         return Claim("rate over the limit", ratios, 0.6, "at least")
 
 
 def _epoch_seconds(model: str | None, overrides: list[str], n_epochs: int) -> Callable[[], float]:
-    """Return a measurement: seconds of an epoch in Sorrel's own runner."""
+    """Return a measurement of the seconds per epoch in Sorrel's own runner."""
     env = build_sorrel_env("cleanup", model, seed=0, overrides=[*overrides, "experiment.epochs=0"])
     _run_quietly(env)  # warm-up
-    env.config.experiment.epochs = n_epochs - 1  # Sorrel runs epoch 0 up to and with it
+    env.config.experiment.epochs = n_epochs - 1  # Sorrel runs epochs 0 to this one
     return lambda: stopwatch(partial(_run_quietly, env)) / n_epochs
 
 
 def _mean_iqn_epsilon() -> float:
-    """Return the share of random actions of Sorrel's IQN, over all epochs of its cleanup run."""
+    """Return the mean fraction of random actions of Sorrel's IQN over its cleanup run."""
     config = compose_config("cleanup", None, [])
     epochs = np.arange(config.experiment.epochs + 1)
     decay = (1.0 - config.model.epsilon_decay) ** epochs

@@ -1,4 +1,4 @@
-"""A long run of a small world: memory, speed, open files and threads at intervals, and a verdict.
+"""Soak test: memory, speed, open files and threads over a long run of a small world.
 
 python benchmarks/soak.py --epochs 2000
 """
@@ -27,8 +27,8 @@ SETTINGS = [
 ]
 
 
-class Watch:
-    """Notes the process's use of the machine at every so many resets of an environment."""
+class ResourceMonitor:
+    """A monitor of the process's resources, sampled every ``interval`` resets of an environment."""
 
     def __init__(self, interval: int) -> None:
         self.interval, self.epoch, self.started = interval, 0, time.perf_counter()
@@ -36,14 +36,14 @@ class Watch:
         self.rows: list[tuple[int, float, float, int, int]] = []
 
     def reset(self, env: Environment) -> None:
-        """Stand for the environment's reset."""
+        """Reset the environment and count the epoch."""
         self.original(env)
         if self.epoch and self.epoch % self.interval == 0:
-            self.note()
+            self.sample()
         self.epoch += 1
 
-    def note(self) -> None:
-        """Print and keep a row."""
+    def sample(self) -> None:
+        """Store and print the current values."""
         gc.collect()
         now = time.perf_counter()
         megabytes = self.process.memory_info().rss / 2**20
@@ -57,7 +57,7 @@ class Watch:
 
 
 def main() -> None:
-    """Run, print and judge."""
+    """Run, print the samples and exit with 1 if memory, files or threads grow."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=2000)
     arguments = parser.parse_args()
@@ -65,18 +65,19 @@ def main() -> None:
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("config", overrides=overrides)
     torch.set_num_threads(1)
-    watch = Watch(max(1, arguments.epochs // 20))
-    Environment.reset = lambda env: watch.reset(env)  # type: ignore[method-assign]
+    monitor = ResourceMonitor(max(1, arguments.epochs // 20))
+    Environment.reset = lambda env: monitor.reset(env)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         experiment.run_experiment(config, RunFiles(Path(folder) / "run"), plain=True)
-    half = watch.rows[len(watch.rows) // 2 :]
+    half = monitor.rows[len(monitor.rows) // 2 :]
     growth = half[-1][1] - half[0][1]
     slower = 1 - half[-1][2] / half[0][2]
-    left = half[-1][3] > half[0][3] or half[-1][4] > half[0][4]
-    flat = growth < 10 and not left
+    leaked = half[-1][3] > half[0][3] or half[-1][4] > half[0][4]
+    flat = growth < 10 and not leaked
+    handles = "grew" if leaked else "same"
     print(
         f"{'flat' if flat else 'NOT FLAT'}: {growth:+.1f} MB and {-slower:+.0%} speed over the "
-        f"second half of {arguments.epochs} epochs; files and threads {'grew' if left else 'same'}"
+        f"second half of {arguments.epochs} epochs; files and threads {handles}"
     )
     raise SystemExit(not flat)
 

@@ -1,4 +1,4 @@
-"""Sorrel environments for the benchmarks: from the packaged configs, with our model or Sorrel's."""
+"""Sorrel environments for the benchmarks, with a recurrent PPO model or Sorrel's own."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def compose_config(environment: str, model: str | None, overrides: Sequence[str]
 
     Args:
         environment: Name of a packaged environment config.
-        model: Name of a packaged model config; ``None`` for none, as in Sorrel alone.
+        model: Name of a packaged model config; ``None`` for the environment's own model.
         overrides: Hydra overrides.
     """
-    # Without a model group its type still stands in for those who refer to it (cleanup).
+    # cleanup's config refers to model.type, which must exist without a model group.
     choice = [f"model={model}"] if model else ["~model", "+model.type=iqn"]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         return compose("config", [f"environment={environment}", *choice, *overrides])
@@ -35,9 +35,9 @@ def compose_config(environment: str, model: str | None, overrides: Sequence[str]
 def build_sorrel_env(
     environment: str, model: str | None, *, seed: int, overrides: Sequence[str] = ()
 ) -> Environment:
-    """Build an environment whose agents have the model, or the one that Sorrel gives them.
+    """Build an environment whose agents have the given model, or Sorrel's.
 
-    The global random streams, from which Sorrel's worlds draw, are seeded.
+    This seeds the global random streams, from which Sorrel's worlds draw.
 
     Args:
         environment: Name of a packaged environment config.
@@ -46,11 +46,11 @@ def build_sorrel_env(
         overrides: Hydra overrides.
     """
     config = resolve_config(compose_config(environment, model, [f"seed={seed}", *overrides]))
-    # Hydra's plugin may have installed the swap already; without a model Sorrel is to be as it is.
+    # Hydra's plugin may have installed the integration; without a model Sorrel runs unmodified.
     (install if model else uninstall)()
     seed_global_generators(seed)
     env = build_environment(config)
-    # Sorrel's environments reseed torch from the operating system while they build their agents.
+    # Sorrel's environments reseed torch from the operating system when they build their agents.
     seed_global_generators(seed)
     if model:
         _check_models(env, model)
@@ -58,8 +58,11 @@ def build_sorrel_env(
 
 
 def _check_models(env: Environment, model: str) -> None:
-    """Make sure that nothing else is measured under the model's name."""
+    """Raise an error unless every agent has the model."""
     expected = load_model_class(model)
-    for agent in env.agents:
-        if type(agent.model) is not expected:
-            raise RuntimeError(f"an agent has {type(agent.model).__name__}, not '{model}'")
+    for index, agent in enumerate(env.agents):
+        found = type(agent.model)
+        if found is not expected:
+            raise RuntimeError(
+                f"agent {index}: expected the model '{model}', found {found.__name__}"
+            )

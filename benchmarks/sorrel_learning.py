@@ -28,11 +28,11 @@ __all__ = ["CONTESTANTS", "SorrelContestant", "run_in_sorrel"]
 
 @dataclass(frozen=True)
 class SorrelContestant:
-    """Who acts in a Sorrel environment.
+    """A contestant in a Sorrel environment.
 
     Attributes:
-        model: Registry name; ``None`` for what the environment gives its agents.
-        prepare: What is done to the environment, given the seed, before it runs.
+        model: Registry name; ``None`` for the environment's own model.
+        prepare: Function that changes the environment, given the seed, before the run.
         overrides: Hydra overrides.
     """
 
@@ -71,7 +71,7 @@ CONTESTANTS = {
 
 
 class _EpochLogger(Logger):
-    """Keeps every epoch's reward and metrics, and nothing else."""
+    """A logger that stores the reward and metrics of every epoch and prints nothing."""
 
 
 def run_in_sorrel(
@@ -80,10 +80,10 @@ def run_in_sorrel(
     """Run an experiment with Sorrel's own runner.
 
     Args:
-        job: What to run; its budget is in epochs.
+        job: The job; its budget is in epochs.
         environment: Name of the packaged environment config.
         overrides: Hydra overrides of the task.
-        score: The metric that is the score; ``None`` for the agents' total reward.
+        score: The metric to use as the score; ``None`` for the agents' total reward.
     """
     contestant = CONTESTANTS[job.contestant]
     settings = [

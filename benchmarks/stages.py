@@ -1,4 +1,4 @@
-"""Where the time of acting and of an update goes, by stage."""
+"""A profile of acting and of an update, by stage."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from workloads import act
 
 __all__ = ["stages_of_rollouts"]
 
-type Place = tuple[object, str, str]  # (owner, attribute, stage)
+type TimedFunction = tuple[object, str, str]  # (owner, attribute, stage)
 
 
 class _StageClock:
-    """Adds up the time of each stage; a stage within another counts for itself alone."""
+    """A clock that sums the time of each stage, excluding nested stages."""
 
     def __init__(self, outermost: str) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -34,13 +34,13 @@ class _StageClock:
         self._since = time.perf_counter()
 
     def switch(self) -> None:
-        """Book the time since the last switch to the innermost stage."""
+        """Add the time since the last switch to the innermost stage."""
         now = time.perf_counter()
         self.seconds[self._stack[-1]] += now - self._since
         self._since = now
 
     def timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
-        """Return the function with its time booked to a stage."""
+        """Return the function with its time added to a stage."""
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -56,10 +56,10 @@ class _StageClock:
 
 
 @contextmanager
-def _clocked(places: list[Place]) -> Iterator[dict[str, float]]:
+def _clocked(functions: list[TimedFunction]) -> Iterator[dict[str, float]]:
     clock = _StageClock("Python")
     with ExitStack() as stack:
-        for owner, attribute, stage in places:
+        for owner, attribute, stage in functions:
             timed = clock.timed(getattr(owner, attribute), stage)
             stack.enter_context(patch.object(owner, attribute, timed))
         clock.switch()
@@ -71,21 +71,21 @@ def _clocked(places: list[Place]) -> Iterator[dict[str, float]]:
 def stages_of_rollouts(
     model: RecurrentPPO, observations: np.ndarray, n_steps: int, rounds: int
 ) -> dict[str, list[float]]:
-    """Collect and learn from rollouts, and return the seconds of each stage, a number a round.
+    """Collect and train on rollouts; return the seconds of each stage, one number per round.
 
     Args:
-        model: A warm model with an empty rollout; each rollout is one epoch.
-        observations: What it sees.
-        n_steps: Its rollout length.
+        model: A model after a warm-up, with an empty rollout; each rollout is one epoch.
+        observations: The observations.
+        n_steps: The model's rollout length.
         rounds: Number of rollouts.
     """
     stages: dict[str, list[float]] = defaultdict(list)
     for epoch in range(rounds):
         model.start_epoch_action(epoch=epoch)
-        with _clocked(_acting_places(model)) as acting:
+        with _clocked(_acting_functions(model)) as acting:
             act(model, observations, n_steps)
         model.end_epoch_action(epoch=epoch)
-        with _clocked(_training_places(model)) as training:
+        with _clocked(_training_functions(model)) as training:
             model.train_step()
         for part, seconds in (("acting", acting), ("training", training)):
             for stage, spent in seconds.items():
@@ -93,7 +93,7 @@ def stages_of_rollouts(
     return stages
 
 
-def _acting_places(model: RecurrentPPO) -> list[Place]:
+def _acting_functions(model: RecurrentPPO) -> list[TimedFunction]:
     return [
         (acting.PolicyStep, "__call__", "encode, recurrent, heads"),
         (models, "sample_branches", "sampling"),
@@ -102,7 +102,7 @@ def _acting_places(model: RecurrentPPO) -> list[Place]:
     ]
 
 
-def _training_places(model: RecurrentPPO) -> list[Place]:
+def _training_functions(model: RecurrentPPO) -> list[TimedFunction]:
     policy = model.policy
     return [
         (policy.encoder, "forward", "encode"),

@@ -1,4 +1,4 @@
-"""The tasks of the learning benchmark: what is run, by whom, for how long, and what counts."""
+"""The tasks of the learning benchmark: environments, contestants, budgets and scores."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Task:
     """A learning task.
 
     Attributes:
-        run: Runs a job.
-        contestants: Who takes part.
-        budget: Epochs (Sorrel) or agent steps (gymnasium) of a run.
-        unit: Which of the two.
-        score: What a point of the curve is.
-        final: Sums a run up in the number that is compared.
-        final_text: What that number is.
-        seeds: How many seeds by default.
+        run: Function that runs a job.
+        contestants: Names of the contestants.
+        budget: Number of epochs (Sorrel) or agent steps (gymnasium) of a run.
+        unit: Unit of the budget.
+        score: Description of a point of the learning curve.
+        final: Function that computes the final score of a run.
+        final_text: Description of the final score.
+        seeds: Default number of seeds.
     """
 
     run: Callable[[Job], Record]
@@ -44,18 +44,18 @@ class Task:
 
 
 def is_ours(contestant: str) -> bool:
-    """Whether a contestant is a model of ours, to which settings apply."""
+    """Return whether a contestant is a model of this package, to which settings apply."""
     return contestant not in SB3 and _model_of(contestant) in _BOTH
 
 
 def defaults_of(contestant: str) -> dict[str, Any] | None:
-    """Return the packaged defaults that a contestant's runs depend on, if any."""
+    """Return the packaged defaults on which a contestant's runs depend, if any."""
     model = _model_of(contestant)
     return model_defaults(model) if model else None
 
 
 def _model_of(contestant: str) -> str | None:
-    """Return the packaged model that a contestant is, or whose settings it has."""
+    """Return the packaged model whose settings a contestant has, if any."""
     if contestant in SB3:
         return "lstm_ppo"
     return CONTESTANTS[contestant].model
@@ -116,7 +116,7 @@ def _popgym(environment: str) -> Task:
 
 
 TASKS: dict[str, Task] = {
-    # An epoch of cue_recall is 200 steps: 60,000 and 200,000 steps.
+    # An epoch of cue_recall has 200 steps: 60,000 and 200,000 steps in total.
     "cue_recall-8": _cue_recall(8, 300),
     "cue_recall-20": _cue_recall(20, 1_000),
     "treasurehunt": _sorrel("treasurehunt", (*_BOTH, "iqn", "random", "expert"), 501),
@@ -126,7 +126,7 @@ TASKS: dict[str, Task] = {
     "state_punishment": _sorrel(
         "state_punishment", ("gru_ppo", "gru_ppo, one head", "lstm_ppo", "iqn", "random"), 500
     ),
-    # Without harm the agents' total reward is what each of them is after, so it tells who learns.
+    # Without harm the total reward is the sum of the agents' objectives: it measures learning.
     "state_punishment-harmless": _sorrel(
         "state_punishment",
         ("gru_ppo", "gru_ppo, one head", "lstm_ppo", "iqn", "random"),

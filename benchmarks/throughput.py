@@ -1,7 +1,7 @@
-"""Measures how fast the models act and learn on this machine, beside others and beside its limit.
+"""Measure the throughput of acting and training, compared with peers and the machine's limit.
 
-python benchmarks/throughput.py              # everything, some minutes
-python benchmarks/throughput.py --quick      # a look, in about a minute
+python benchmarks/throughput.py              # all rows, some minutes
+python benchmarks/throughput.py --quick      # rough figures, about a minute
 python benchmarks/throughput.py --only acting --json acting.json
 """
 
@@ -38,11 +38,11 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a look")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter measurements")
     parser.add_argument(
-        "--only", action="append", choices=list(ROWS), help="a row to measure; may be repeated"
+        "--only", action="append", choices=list(ROWS), help="row to measure; may be repeated"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="JSON file for the figures")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Timing side by side: every contestant runs once a round, so that a slow minute hits them all."""
+"""Interleaved timing: every contestant runs once per round, so slow periods affect all alike."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ type Measurement = Callable[[], float]
 
 
 def interleave(contestants: Mapping[str, Measurement], rounds: int) -> dict[str, list[float]]:
-    """Measure every contestant once a round.
+    """Measure every contestant once per round.
 
     Args:
-        contestants: What to measure, by name; each call returns one measured number.
-        rounds: How often.
+        contestants: Measurements by name; each call returns one number.
+        rounds: Number of rounds.
 
     Returns:
         The numbers of each contestant, one per round.
@@ -29,7 +29,7 @@ def interleave(contestants: Mapping[str, Measurement], rounds: int) -> dict[str,
 
 
 def per_round(numerators: Sequence[float], denominators: Sequence[float]) -> list[float]:
-    """Return the ratio of each round."""
+    """Return the ratios of the rounds."""
     return [a / b for a, b in zip(numerators, denominators, strict=True)]
 
 
@@ -39,7 +39,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def stopwatch(work: Callable[[], object]) -> float:
-    """Return the seconds that a call took."""
+    """Return the duration of a call in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

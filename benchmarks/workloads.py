@@ -1,4 +1,4 @@
-"""The workloads of the throughput benchmark, and how our models are driven through them."""
+"""The workloads of the throughput benchmark, and functions that run models on them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _CLASSES = {"gru_ppo": DualHeadRecurrentPPO, "lstm_ppo": RecurrentPPOLSTM}
 
 @dataclass(frozen=True)
 class Workload:
-    """An observation and an action space, a model, and how it trains.
+    """An observation space, an action space and a model with its settings.
 
     Attributes:
         name: Name of the workload.
         model: Registry name of the model.
-        obs_size: Floats of an observation.
-        n_actions: Flat actions.
-        settings: Settings of the model; what is not given is the packaged default.
+        obs_size: Size of an observation.
+        n_actions: Number of flat actions.
+        settings: Overrides of the model's packaged settings.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Workload:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def observations(self, n: int) -> np.ndarray:
-        """Return ``(n, 1, obs_size)`` random observations, as Sorrel's agents give them."""
+        """Return random observations ``(n, 1, obs_size)``, shaped like those of Sorrel's agents."""
         rng = np.random.default_rng(0)
         return rng.integers(0, 2, (n, 1, self.obs_size)).astype(np.float64)
 
 
-# sequence_length = EPOCH_TURNS: back-propagation through the whole episode.
+# sequence_length = EPOCH_TURNS: back-propagation through the complete episode.
 _UPDATE = {
     "target_kl": None,  # every contestant makes all passes
     "rollout_length": 1_000,
@@ -69,18 +69,18 @@ GRID = Workload(
 
 
 def build_model(workload: Workload, *, seed: int = 0, **overrides: Any) -> RecurrentPPO:
-    """Build the workload's model, with some of its settings replaced."""
+    """Build the workload's model, with further overrides of its settings."""
     return _CLASSES[workload.model](
         (workload.obs_size,), workload.n_actions, seed=seed, **{**workload.settings, **overrides}
     )
 
 
 def act(model: Any, observations: np.ndarray, n_turns: int) -> None:
-    """Take and store ``n_turns`` actions within an epoch, on observations in turn.
+    """Take and store ``n_turns`` actions of an epoch, cycling through the observations.
 
     Args:
-        model: Any Sorrel model.
-        observations: What ``take_action`` gets, the first axis being the turn.
+        model: A Sorrel model.
+        observations: Arguments of ``take_action``, with the turn as the first axis.
         n_turns: Number of turns.
     """
     stored = observations.reshape(len(observations), -1)[:, -model.memory.states.shape[1] :]
@@ -91,7 +91,7 @@ def act(model: Any, observations: np.ndarray, n_turns: int) -> None:
 
 
 def run_epochs(model: Any, observations: np.ndarray, n_epochs: int) -> None:
-    """Run epochs of ``EPOCH_TURNS`` turns as Sorrel does, training included."""
+    """Run epochs of ``EPOCH_TURNS`` turns as Sorrel does, including training."""
     for epoch in range(n_epochs):
         model.start_epoch_action(epoch=epoch)
         act(model, observations, EPOCH_TURNS)

@@ -1,9 +1,9 @@
-"""Breaks the code in many ways, each in a copy of the tree: do the tests notice?
+"""Mutation testing: check that the tests detect single faults in a copy of the code.
 
 python tools/mutations.py [--only TEXT]
 """
 
-# ruff: noqa: E501 - one mutation a line
+# ruff: noqa: E501 - one mutation per line
 
 from __future__ import annotations
 
@@ -19,16 +19,23 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 UPDATE = ("learning/test_advantages", "learning/test_losses", "learning/test_ppo")
-CUTTING = ("learning/test_sequences", "learning/test_ppo")
 ACTING = ("policy/test_acting", "models/test_base")
 STORING = ("learning/test_rollout", "models/test_base")
 SAVING = ("models/test_checkpoint", "models/test_training_state")
 
 
 class Mutation(NamedTuple):
-    """One fault: in ``file``, ``old`` becomes ``new``, which ``tests`` are to notice."""
+    """A fault: ``new`` replaces ``old`` in ``file``, which one of ``tests`` must detect.
 
-    what: str
+    Attributes:
+        title: Description of the fault.
+        file: Path of the module inside the package, without ``.py``.
+        old: Text to replace; its first occurrence counts.
+        new: The replacement.
+        tests: Paths of test files inside ``tests``, without ``.py``.
+    """
+
+    title: str
     file: str
     old: str
     new: str
@@ -37,68 +44,68 @@ class Mutation(NamedTuple):
 
 MUTATIONS = [
     Mutation("sign of the policy loss", "learning/losses", "return -torch.minimum(", "return torch.minimum(", UPDATE),
-    Mutation("the higher surrogate", "learning/losses", "-torch.minimum(", "-torch.maximum(", UPDATE),
-    Mutation("clipped on one side", "learning/losses", "ratio.clamp(1.0 - clip_range,", "ratio.clamp(0.0,", UPDATE),
-    Mutation("sign of delta", "learning/advantages", "gamma * next_values - values)", "gamma * next_values + values)", UPDATE),
+    Mutation("maximum instead of minimum of the surrogates", "learning/losses", "-torch.minimum(", "-torch.maximum(", UPDATE),
+    Mutation("ratio clipped on one side only", "learning/losses", "ratio.clamp(1.0 - clip_range,", "ratio.clamp(0.0,", UPDATE),
+    Mutation("sign of the TD error", "learning/advantages", "gamma * next_values - values)", "gamma * next_values + values)", UPDATE),
     Mutation("GAE without lambda", "learning/advantages", "0.0, gamma * gae_lambda)", "0.0, gamma)", UPDATE),
-    Mutation("GAE off by one", "learning/advantages", "range(len(deltas) - 1, -1, -1)", "range(len(deltas) - 2, -1, -1)", UPDATE),
-    Mutation("GAE runs on over ends", "learning/advantages", "np.where(episode_ends, 0.0, gamma", "np.where(False, 0.0, gamma", UPDATE),
-    Mutation("next value off by one", "learning/advantages", "np.append(values[1:], 0.0)", "np.append(values[:-1], 0.0)", UPDATE),
-    Mutation("bootstrap after done", "learning/advantages", "np.where(dones, 0.0,", "np.where(dones, values,", UPDATE),
-    Mutation("truncation as terminal", "learning/advantages", "values if truncate else", "values if not truncate else", UPDATE),
-    Mutation("half of the value loss lost", "learning/losses", "0.5 * error.mean()", "error.mean()", UPDATE),
-    Mutation("the milder value error", "learning/losses", "error = torch.maximum(error", "error = torch.minimum(error", UPDATE),
+    Mutation("GAE off by one step", "learning/advantages", "range(len(deltas) - 1, -1, -1)", "range(len(deltas) - 2, -1, -1)", UPDATE),
+    Mutation("GAE across episode ends", "learning/advantages", "np.where(episode_ends, 0.0, gamma", "np.where(False, 0.0, gamma", UPDATE),
+    Mutation("next value off by one step", "learning/advantages", "np.append(values[1:], 0.0)", "np.append(values[:-1], 0.0)", UPDATE),
+    Mutation("bootstrapping after done", "learning/advantages", "np.where(dones, 0.0,", "np.where(dones, values,", UPDATE),
+    Mutation("truncation treated as termination", "learning/advantages", "values if truncate else", "values if not truncate else", UPDATE),
+    Mutation("value loss without the factor 0.5", "learning/losses", "0.5 * error.mean()", "error.mean()", UPDATE),
+    Mutation("minimum instead of maximum of the value errors", "learning/losses", "error = torch.maximum(error", "error = torch.minimum(error", UPDATE),
     Mutation("sign of the entropy bonus", "learning/ppo", "entropy_loss = -entropy", "entropy_loss = entropy", UPDATE),
     Mutation("sign of the log-ratio", "learning/ppo", "log_ratio = log_prob - ", "log_ratio = -log_prob + ", UPDATE),
     Mutation("returns without values", "learning/ppo", "returns = advantages + rollout.values", "returns = advantages", UPDATE),
     Mutation("gradients not cleared", "learning/ppo", "self.policy.zero_grad()", "pass", UPDATE),
     Mutation("gradients not clipped", "learning/ppo", "settings.max_grad_norm)", "1e9)", UPDATE),
     Mutation("KL limit ignored", "learning/ppo", "> 1.5 * target", "> 1e9 * target", UPDATE),
-    Mutation("faults of numbers let through", "learning/ppo", "self._check_finite(table)", "pass", ("models/test_numerical_faults",)),
-    Mutation("a fault's weights kept", "models/training_state", "model.policy.load_state_dict(weights)", "pass", ("models/test_numerical_faults",)),
-    Mutation("update gate turned round", "policy/cpu/gru_sequence", "np.subtract(h, n, out=following)", "np.subtract(n, h, out=following)", ("policy/cpu/test_gru_sequence",)),
-    Mutation("gradient of a GRU stops at a step", "policy/cpu/gru_sequence", "np.add(grad_outputs[t], grad_before, out=e)", "np.copyto(e, grad_outputs[t])", ("policy/cpu/test_gru_sequence",)),
-    Mutation("a layer's bias is not learned", "policy/cpu/linear", "grad_output.sum(dim=0) if needs_grad_bias else None", "None", ("policy/cpu/test_linear",)),
-    Mutation("what is before a layer is not learned", "policy/cpu/linear", "linear(grad_output, weight.t()) if needs_grad_x else None", "None", ("policy/cpu/test_linear",)),
-    Mutation("a product without its bias", "policy/cpu/matmul", "_pointwise(x, weight, bias,", "_pointwise(x, weight, None,", ("policy/cpu/test_matmul",)),
-    Mutation("a product of few rows lands elsewhere", "policy/cpu/matmul", "out=torch.from_numpy(out))", "out=torch.from_numpy(out.copy()))", ("policy/cpu/test_matmul",)),
-    Mutation("memory goes back to the system", "policy/cpu/malloc", "torch.empty(_BLOCK_BYTES,", "torch.empty(1,", ("policy/cpu/test_malloc",)),
-    Mutation("c lost from the row", "policy/recurrent", "torch.cat(state, dim=2)", "torch.cat((state[0], state[0]), dim=2)", ("policy/test_recurrent", "policy/test_acting")),
+    Mutation("non-finite values not detected", "learning/ppo", "self._check_finite(table)", "pass", ("models/test_numerical_faults",)),
+    Mutation("weights not rolled back", "models/training_state", "model.policy.load_state_dict(weights)", "pass", ("models/test_numerical_faults",)),
+    Mutation("update gate inverted", "policy/cpu/gru_sequence", "np.subtract(h, n, out=following)", "np.subtract(n, h, out=following)", ("policy/cpu/test_gru_sequence",)),
+    Mutation("GRU gradient not propagated through time", "policy/cpu/gru_sequence", "np.add(grad_outputs[t], grad_before, out=e)", "np.copyto(e, grad_outputs[t])", ("policy/cpu/test_gru_sequence",)),
+    Mutation("no gradient of the bias", "policy/cpu/linear", "grad_output.sum(dim=0) if needs_grad_bias else None", "None", ("policy/cpu/test_linear",)),
+    Mutation("no gradient of a layer's input", "policy/cpu/linear", "linear(grad_output, weight.t()) if needs_grad_x else None", "None", ("policy/cpu/test_linear",)),
+    Mutation("product without the bias", "policy/cpu/matmul", "_pointwise(x, weight, bias,", "_pointwise(x, weight, None,", ("policy/cpu/test_matmul",)),
+    Mutation("small-batch product not written to the output", "policy/cpu/matmul", "out=torch.from_numpy(out))", "out=torch.from_numpy(out.copy()))", ("policy/cpu/test_matmul",)),
+    Mutation("freed memory returned to the system", "policy/cpu/malloc", "torch.empty(_BLOCK_BYTES,", "torch.empty(1,", ("policy/cpu/test_malloc",)),
+    Mutation("cell state missing in the flat state", "policy/recurrent", "torch.cat(state, dim=2)", "torch.cat((state[0], state[0]), dim=2)", ("policy/test_recurrent", "policy/test_acting")),
     Mutation("h and c swapped", "policy/recurrent", "return h.contiguous(), c.contiguous()", "return c.contiguous(), h.contiguous()", ("policy/test_recurrent", "policy/test_acting")),
-    Mutation("one branch's log-probability lost", "policy/heads", "reduce(torch.add, log_prob)", "log_prob[-1]", ("policy/test_heads", "learning/test_ppo")),
-    Mutation("padding sent to the heads", "policy/actor_critic", "if len(output) > len(positions):", "if False:", ("policy/test_actor_critic", "learning/test_ppo")),
-    Mutation("steps put in rows as if none were padded", "policy/actor_critic", "padded.index_copy(0, positions, features)", "padded.index_copy(0, positions.argsort(), features)", ("policy/test_actor_critic", "learning/test_ppo")),
+    Mutation("log-probability of one branch only", "policy/heads", "reduce(torch.add, log_prob)", "log_prob[-1]", ("policy/test_heads", "learning/test_ppo")),
+    Mutation("padding passed to the heads", "policy/actor_critic", "if len(output) > len(positions):", "if False:", ("policy/test_actor_critic", "learning/test_ppo")),
+    Mutation("padding positions ignored", "policy/actor_critic", "padded.index_copy(0, positions, features)", "padded.index_copy(0, positions.argsort(), features)", ("policy/test_actor_critic", "learning/test_ppo")),
     Mutation("advantages and returns swapped", "learning/ppo", "advantages=advantages,\n            returns=returns", "advantages=returns,\n            returns=advantages", UPDATE),
     Mutation("sign of the entropy", "policy/heads", "-(log_p.exp() * log_p)", "(log_p.exp() * log_p)", ("policy/test_heads", "learning/test_ppo")),
-    Mutation("branches swapped", "policy/actions", "index = index * size + int(choice)", "index = index + size * int(choice)", ("policy/test_actions",)),
-    Mutation("no reset after done", "learning/rollout", "        if done:\n            self.start_episode()", "        if False:\n            self.start_episode()", STORING),
-    Mutation("ends of an earlier rollout kept", "learning/rollout", "self.episode_ends[t] = False", "pass", STORING),
-    Mutation("the state after, not before", "learning/rollout", "self.recurrent_states[t] = step.recurrent_state", "self.recurrent_states[t] = step.next_recurrent_state", STORING),
-    Mutation("starts forgotten", "learning/rollout", "self.episode_starts[t] = step.episode_start", "self.episode_starts[t] = False", STORING),
-    Mutation("an epoch's end left open", "learning/rollout", "self.episode_ends[self.size - 1] = True", "pass", STORING),
-    Mutation("the previous action kept over episodes", "learning/rollout", "self.last_action: int | None = None", "pass", STORING),
-    Mutation("another's action accepted", "learning/rollout", "if not _is_same_action(action, step.action):", "if False:", STORING),
-    Mutation("a replaced state not cut at", "learning/rollout", "self._next_state_replaced = True", "pass", ("models/test_reference_api",)),
-    Mutation("padding let into a warmed state", "policy/recurrent", "packed = pack_padded_sequence(x, lengths, enforce_sorted=False)\n        _, final = self.rnn(packed, state)", "_, final = self.rnn(x, state)", ("policy/test_recurrent", "learning/test_ppo")),
-    Mutation("log-probabilities of now, not of then", "learning/ppo", "log_prob - targets.old_log_probs", "log_prob - log_prob.detach()", UPDATE),
+    Mutation("order of the branches swapped", "policy/actions", "index = index * size + int(choice)", "index = index + size * int(choice)", ("policy/test_actions",)),
+    Mutation("no state reset after done", "learning/rollout", "        if done:\n            self.start_episode()", "        if False:\n            self.start_episode()", STORING),
+    Mutation("episode ends of the previous rollout kept", "learning/rollout", "self.episode_ends[t] = False", "pass", STORING),
+    Mutation("state after instead of before the step stored", "learning/rollout", "self.recurrent_states[t] = step.recurrent_state", "self.recurrent_states[t] = step.next_recurrent_state", STORING),
+    Mutation("episode starts not stored", "learning/rollout", "self.episode_starts[t] = step.episode_start", "self.episode_starts[t] = False", STORING),
+    Mutation("no episode end at the end of an epoch", "learning/rollout", "self.episode_ends[self.size - 1] = True", "pass", STORING),
+    Mutation("previous action kept across episodes", "learning/rollout", "self.last_action: int | None = None", "pass", STORING),
+    Mutation("mismatched action accepted", "learning/rollout", "if not _is_same_action(action, step.action):", "if False:", STORING),
+    Mutation("sequence across a replaced state", "learning/rollout", "self._next_state_replaced = True", "pass", ("models/test_reference_api",)),
+    Mutation("padding included in the burn-in state", "policy/recurrent", "packed = pack_padded_sequence(x, lengths, enforce_sorted=False)\n        _, final = self.rnn(packed, state)", "_, final = self.rnn(x, state)", ("policy/test_recurrent", "learning/test_ppo")),
+    Mutation("current instead of old log-probabilities", "learning/ppo", "log_prob - targets.old_log_probs", "log_prob - log_prob.detach()", UPDATE),
     Mutation("log-probabilities not normalised", "policy/acting", "- highest - math.log(total)", "- highest", ACTING),
     Mutation("input and forget gates swapped", "policy/acting", "i, f, g, o = self._quarters", "f, i, g, o = self._quarters", ACTING),
-    Mutation("reset gate for update gate", "policy/acting", "np.multiply(next_flat_state, self._update", "np.multiply(next_flat_state, self._reset", ACTING),
-    Mutation("moved weights not followed", "policy/acting", "step is not None and step.current()", "step is not None", ACTING),
-    Mutation("a fault's moments kept", "models/training_state", "model.optimizer.load_state_dict(moments)", "pass", ("models/test_numerical_faults",)),
-    Mutation("a fault's reward scale kept", "models/training_state", "model.return_scale = scale\n        model.learner", "model.learner", ("models/test_numerical_faults",)),
-    Mutation("a fault's shuffling kept", "models/training_state", "model.learner.rng.bit_generator.state = shuffling", "pass", ("models/test_numerical_faults",)),
-    Mutation("a refused observation takes a step away", "models/base", "        obs = read_observation(state, self.layout.size, self.display_name)\n        rollout.discard_pending()  # rewards are optional in evaluation", "        rollout.discard_pending()\n        obs = read_observation(state, self.layout.size, self.display_name)", ("models/test_call_sequences",)),
-    Mutation("the running return over an episode's end", "models/base", "if self.training and not self._rollout.size:", "if False:", ("models/test_call_sequences",)),
-    Mutation("no scalars after the picture", "policy/encoders", "torch.cat((x, obs[:, self.picture_size :]), dim=1)", "torch.cat((x, 0 * obs[:, self.picture_size :]), dim=1)", ACTING),
-    Mutation("stale random stream after loading", "models/training_state", "    model.random_streams = [", "    _ = [", SAVING),
+    Mutation("reset gate used as update gate", "policy/acting", "np.multiply(next_flat_state, self._update", "np.multiply(next_flat_state, self._reset", ACTING),
+    Mutation("moved weights not detected", "policy/acting", "step is not None and step.current()", "step is not None", ACTING),
+    Mutation("optimizer moments not rolled back", "models/training_state", "model.optimizer.load_state_dict(moments)", "pass", ("models/test_numerical_faults",)),
+    Mutation("reward scale not rolled back", "models/training_state", "model.return_scale = scale\n        model.learner", "model.learner", ("models/test_numerical_faults",)),
+    Mutation("shuffling stream not rolled back", "models/training_state", "model.learner.rng.bit_generator.state = shuffling", "pass", ("models/test_numerical_faults",)),
+    Mutation("pending step discarded by an invalid observation", "models/base", "        obs = read_observation(state, self.layout.size, self.display_name)\n        rollout.discard_pending()  # rewards are optional in evaluation", "        rollout.discard_pending()\n        obs = read_observation(state, self.layout.size, self.display_name)", ("models/test_call_sequences",)),
+    Mutation("running return kept across an episode end", "models/base", "if self.training and not self._rollout.size:", "if False:", ("models/test_call_sequences",)),
+    Mutation("scalars after the picture ignored", "policy/encoders", "torch.cat((x, obs[:, self.picture_size :]), dim=1)", "torch.cat((x, 0 * obs[:, self.picture_size :]), dim=1)", ACTING),
+    Mutation("random streams not loaded", "models/training_state", "    model.random_streams = [", "    _ = [", SAVING),
     Mutation("optimizer not loaded", "models/training_state", '    _load_optimizer(model, state["optimizer"])', "    pass", SAVING),
-    Mutation("digest not looked at", "models/checkpoint", "if trailer != _MARK", "if False and trailer != _MARK", SAVING),
+    Mutation("digest not verified", "models/checkpoint", "if trailer != _MARK", "if False and trailer != _MARK", SAVING),
 ]  # fmt: skip
 
 
-def survives(mutation: Mutation, tree: Path) -> str:
-    """Return ``"killed"``, ``"survived"``, or what is wrong with the list itself."""
+def result_of(mutation: Mutation, tree: Path) -> str:
+    """Return ``"killed"``, ``"survived"``, or an error of the mutation itself."""
     file = tree / "sorrel_recurrent_ppo" / f"{mutation.file}.py"
     text = file.read_text()
     if mutation.old not in text:
@@ -110,7 +117,7 @@ def survives(mutation: Mutation, tree: Path) -> str:
 
 
 def run_tests(names: Iterable[str], tree: Path) -> int:
-    """Return pytest's exit code for the tests of a tree."""
+    """Run test files of a tree; return pytest's exit code."""
     tests = [f"tests/{name}.py" for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
@@ -121,22 +128,24 @@ def run_tests(names: Iterable[str], tree: Path) -> int:
 
 
 def main() -> None:
-    """Try every mutation, print each result and the sum."""
+    """Try every mutation and print the results; exit with 1 unless all are killed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="those whose description holds this text")
+    parser.add_argument(
+        "--only", default="", help="try only mutations whose title contains this text"
+    )
     only = parser.parse_args().only
     results = []
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         unwanted = shutil.ignore_patterns(".git", ".venv", "runs", ".hypothesis", "__pycache__")
         shutil.copytree(ROOT, tree, ignore=unwanted)
-        # A test that fails anyway would kill every mutation.
+        # A test that fails without a mutation would kill all of them.
         if run_tests(sorted({name for m in MUTATIONS for name in m.tests}), tree):
-            sys.exit("the tests must pass on the code as it is")
+            sys.exit("the tests must pass on the unchanged code")
         for mutation in MUTATIONS:
-            if only in mutation.what:
-                results.append(survives(mutation, tree))
-                print(f"{results[-1]:10} {mutation.file}: {mutation.what}", flush=True)
+            if only in mutation.title:
+                results.append(result_of(mutation, tree))
+                print(f"{results[-1]:10} {mutation.file}: {mutation.title}", flush=True)
     print(f"{results.count('killed')} of {len(results)} killed")
     sys.exit(results.count("killed") != len(results))
 

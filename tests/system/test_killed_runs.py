@@ -60,7 +60,7 @@ def long_config(name, *overrides):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_run_killed_at_random_moments_equals_an_uninterrupted_run(name, tmp_path):
-    uninterrupted, killed = (RunFiles(tmp_path / folder) for folder in ("uninterrupted", "killed"))
+    uninterrupted, killed = RunFiles(tmp_path / "uninterrupted"), RunFiles(tmp_path / "killed")
     config = long_config(name)
     process = start_process(uninterrupted.directory, config)
     process.join()
@@ -94,9 +94,7 @@ def epochs_in(files):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_stops_the_run_after_the_epoch_with_its_state_saved(number, tmp_path):
-    uninterrupted, stopped = (
-        RunFiles(tmp_path / folder) for folder in ("uninterrupted", "stopped")
-    )
+    uninterrupted, stopped = RunFiles(tmp_path / "uninterrupted"), RunFiles(tmp_path / "stopped")
     config = long_config("tag", "checkpoint_period=1000")
     process = start_process(uninterrupted.directory, config)
     process.join()
