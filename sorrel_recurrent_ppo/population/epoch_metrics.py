@@ -62,6 +62,9 @@ def reporting(env: Environment, population: Population, logger: Logger | None) -
         logger: The logger that records its epochs; with ``None``, the one that Sorrel's runner
             makes gets them, through the environment's ``aggregate_epoch_stats``.
     """
+    if logger is None and not hasattr(env, "aggregate_epoch_stats"):
+        yield  # a coordinator that records no epochs
+        return
     if logger is None:
         aggregate = env.aggregate_epoch_stats
         replaced = overridden(
