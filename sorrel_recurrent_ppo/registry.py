@@ -149,7 +149,7 @@ def is_ppo_model(model_or_class: object) -> bool:
 
 
 def model_parameters(name: str) -> frozenset[str] | None:
-    """Return the parameters that a model takes, or ``None`` if its constructor does not tell.
+    """Return the parameters that a model takes, or ``None`` if its constructor takes any.
 
     Raises:
         ConfigError: As `load_model_class`.
@@ -190,8 +190,8 @@ def build_model(
 
     Args:
         name: One of `available_models`.
-        observation_spec: A Sorrel spec, which tells ``input_size`` and the picture in it.
-        action_spec: A Sorrel spec, which tells ``action_space``.
+        observation_spec: A Sorrel spec, which has ``input_size`` and the picture's shape.
+        action_spec: A Sorrel spec, which has ``action_space``.
         input_size: Shape of the observation; before the spec's.
         action_space: Number of actions; before the spec's.
         **parameters: ``seed``, ``device``, ``hidden_size`` and what else the model takes.

@@ -1,12 +1,12 @@
-"""Hydra's door to sorrel_recurrent_ppo: its config groups, and its models in Sorrel's environments.
+"""Hydra's search-path plugin: the config groups, and the models in Sorrel's environments.
 
 Hydra imports this module in every application on the machine where the package is installed, so it
 imports neither PyTorch nor Sorrel and never raises.
 
-Importing it does something, against the habit of the rest of the package: it lets the swap be
-installed once Sorrel is imported. There is no later moment that would do: the processes that a
-launcher starts under ``-m`` find Hydra's plugins by importing them, but never ask a search-path
-plugin for its paths, since their config comes composed from the parent.
+Importing it has a side effect, unlike in the rest of the package: the package is installed into
+Sorrel as soon as Sorrel is imported. No later moment would do: the processes that a launcher starts
+under ``-m`` import Hydra's plugins, but never ask a search-path plugin for its paths, since the
+parent sends them a composed config.
 """
 
 from __future__ import annotations

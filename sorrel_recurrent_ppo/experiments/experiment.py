@@ -87,7 +87,7 @@ def run_experiment(
         files: Where the run's files go.
         plain: Show the progress as lines, on a terminal too.
         resume: Go on with the run that is there, from where it was saved last, or from the start
-            if it never came to that; ``config`` is then the run's own.
+            if it was never saved; ``config`` is then the run's own.
         command: The command that is run, for ``provenance.yaml``.
 
     Returns:
@@ -131,7 +131,7 @@ def _save_config(config: DictConfig, files: RunFiles) -> None:
 
 
 def _is_complete(config: DictConfig, state: dict[str, Any], files: RunFiles) -> bool:
-    """Say whether a run has all its epochs already, which is told in the log.
+    """Return whether a run has all its epochs already, and log it.
 
     Raises:
         ConfigError: It has more.

@@ -29,7 +29,7 @@ class RunStopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether somebody wants the run to stop.
+    """Whether the run has been asked to stop.
 
     Attributes:
         asked: Whether it is to stop after the running epoch.

@@ -26,7 +26,7 @@ PACKAGES = ("sorrel-recurrent-ppo", "sorrel", "numpy", "hydra-core", "omegaconf"
 
 def current_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that a run depends on."""
-    # PyTorch's own version also tells what it was built for, such as CUDA.
+    # PyTorch's own version includes what it was built for, such as CUDA.
     versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
     for package in PACKAGES:
         try:
@@ -44,7 +44,7 @@ def note_session(
     first_epoch: int,
     command: str | None,
 ) -> None:
-    """Write down that a run begins, or goes on, and warn if it goes on with other software.
+    """Record that a run starts or resumes, and warn if it resumes with other software.
 
     Args:
         files: The run's files.
@@ -92,7 +92,7 @@ def _warn_of_differences(before: Mapping[str, str], now: Mapping[str, str]) -> N
     ]
     if changed:
         log.warning(
-            "This run goes on with other software than before, so it may differ from one that was "
+            "This run resumes with other software than before, so it may differ from one that was "
             "never stopped: %s",
             ", ".join(changed),
         )

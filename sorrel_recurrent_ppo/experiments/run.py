@@ -80,17 +80,17 @@ def run_job(config: DictConfig) -> float:
     except (ConfigError, CheckpointError, NumericalError, OmegaConfBaseException) as error:
         raise CompactHydraException(str(error)) from error
     except KeyboardInterrupt as interruption:
-        _tell_how_to_go_on(files, interruption)
+        _log_how_to_resume(files, interruption)
         raise SystemExit(INTERRUPTED) from None
     return summary.reward_end
 
 
-def _tell_how_to_go_on(files: RunFiles, interruption: KeyboardInterrupt) -> None:
+def _log_how_to_resume(files: RunFiles, interruption: KeyboardInterrupt) -> None:
     if isinstance(interruption, RunStopped):
-        told = f"Stopped after epoch {interruption.epoch}, which is saved."
+        message = f"Stopped after epoch {interruption.epoch}, which is saved."
     else:
-        told = "Stopped at once; the epochs since the last checkpoint will be run again."
+        message = "Stopped at once; the epochs since the last checkpoint will be run again."
     directory, here = files.directory.resolve(), Path.cwd()
     if directory.is_relative_to(here):
         directory = directory.relative_to(here)
-    log.warning("%s To go on: %s", told, resume_command(directory))
+    log.warning("%s To resume: %s", message, resume_command(directory))

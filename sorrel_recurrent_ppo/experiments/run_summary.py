@@ -1,4 +1,4 @@
-"""What is told of a run when it begins and when it ends."""
+"""Log messages for the start and the end of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run came to, all its sessions together.
+    """The totals of a run, over all its sessions.
 
     Attributes:
         n_epochs: Epochs that were run.
@@ -57,7 +57,7 @@ def model_names(population: Population) -> str:
 
 
 def log_start(config: DictConfig, population: Population, first_epoch: int) -> None:
-    """Tell what is about to be run."""
+    """Log what is about to be run."""
     log.info(
         "Training %d agents (%s) in %s, epochs %d to %d of at most %d turns; seed %d, %d thread%s.",
         len(population.members),
@@ -73,7 +73,7 @@ def log_start(config: DictConfig, population: Population, first_epoch: int) -> N
 
 
 def log_end(summary: RunSummary, files: RunFiles) -> None:
-    """Tell what a run came to and where its files are."""
+    """Log the totals of a run and where its files are."""
     log.info(
         "Ran %d epochs, %d agent steps, in %s: %.0f steps/s.",
         summary.n_epochs,

@@ -1,4 +1,4 @@
-"""A job that fails in a sweep: told in its own directory, and harmless to the others."""
+"""Failures of single jobs in a sweep: logged in the job's directory, and isolated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def isolate_job_failures(job: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
-    """Let a job of a sweep fail without the others.
+    """Make a failing job of a sweep leave the other jobs running.
 
     Hydra's launchers carry what a job raises back to the process that started the sweep. Many
     exceptions cannot be carried: the attempt would end the whole sweep, with what is still running.

@@ -180,7 +180,7 @@ def _reseed(member: Member, index: int, config: Any) -> int | None:
     model, built = member.agent.model, None
     former = build_chosen(config, member.index, member.agent, choice, seed=member.seed or 0)
     if not is_ppo_model(former) or not _same_weights(former, model):
-        return member.seed  # somebody has loaded or changed it
+        return member.seed  # it has been loaded or changed
     built = build_chosen(config, index, member.agent, choice, seed=seed)
     if is_ppo_model(built):
         model.load_training_state(built.training_state())

@@ -80,7 +80,7 @@ class Schedule:
             oldest: Epochs that the oldest agent completed in the group before the run.
 
         Raises:
-            ConfigError: All its epochs, or one that it names, lie outside the run; or nobody can
+            ConfigError: All its epochs, or one that it names, lie outside the run; or no agent can
                 be old enough at any of them.
         """
         run = f"the run's epochs 0 to {last_epoch} (experiment.epochs={last_epoch})"
@@ -93,8 +93,8 @@ class Schedule:
         if oldest + firing[-1] < self.rule.youngest_eligible:
             raise ConfigError(
                 f"minimum_tenure={self.rule.minimum_tenure} (mode '{self.rule.mode}') can never be "
-                f"reached: nobody is due to leave after epoch {firing[-1]}, when the oldest agent "
-                f"has been there for {oldest + firing[-1]} epochs, in {run}"
+                f"reached: no agent is due to leave after epoch {firing[-1]}, when the oldest has "
+                f"been there for {oldest + firing[-1]} epochs, in {run}"
             )
 
     def check_group(self, n_agents: int) -> None:
@@ -124,7 +124,7 @@ class Schedule:
 
         Returns:
             The newcomer's registry name by place, ascending; ``None`` where it is that of the one
-            who leaves. Empty when the schedule does not fire or nobody is chosen.
+            who leaves. Empty when the schedule does not fire or no agent is chosen.
         """
         if not self.fires_at(epoch):
             return {}
@@ -160,7 +160,7 @@ def read_schedule(section: Any, seed: int) -> Schedule | None:
         seed: The seed where the section gives none.
 
     Returns:
-        The schedule, or ``None`` where nobody is to be replaced.
+        The schedule, or ``None`` if no agent is to be replaced.
 
     Raises:
         ConfigError: A key is unknown or a value does not fit. The message names the key.

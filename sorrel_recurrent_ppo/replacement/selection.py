@@ -115,7 +115,7 @@ class SelectionRule:
             case "specified_ids":
                 chosen = set(self.agent_ids or ()).intersection(eligible)
             case "probability":
-                # A draw for everybody: one agent's luck does not hang on another's age.
+                # A draw for every agent, so that no agent's draw depends on another's age.
                 draws = rng.random(len(tenures))
                 chosen = [i for i in eligible if draws[i] < (self.probability or 0.0)]
             case "oldest":

@@ -178,7 +178,7 @@ def test_unknown_schedules_are_refused(section, message):
         ({"start_epoch": 11}, r"start_epoch=11 is not among the run's epochs 0 to 10"),
         ({"epochs": [3, 11]}, r"\[11\] not among the run's epochs 0 to 10"),
         ({"minimum_tenure": 11}, "minimum_tenure=11 .* can never be reached"),
-        ({"minimum_tenure": 10, "every": 4}, "nobody is due to leave after epoch 9"),
+        ({"minimum_tenure": 10, "every": 4}, "no agent is due to leave after epoch 9"),
         ({"mode": "lowest_reward", "epochs": [0]}, "can never be reached"),
     ],
 )

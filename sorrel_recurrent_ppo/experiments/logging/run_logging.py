@@ -231,7 +231,7 @@ class CsvSink:
     Args:
         files: The run's files.
         n_agents: Agents of the environment.
-        first_epoch: The epoch that the run goes on with: the rows before it are kept.
+        first_epoch: The epoch from which the run resumes: the rows before it are kept.
 
     Raises:
         CheckpointError: Such rows are missing.

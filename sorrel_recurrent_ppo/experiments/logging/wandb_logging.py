@@ -37,7 +37,7 @@ def wandb_sinks(config: DictConfig, files: RunFiles) -> list[Sink]:
 class WandbSink:
     """Logs what TensorBoard shows, under the same names, with ``epoch`` as the horizontal axis.
 
-    A run that is resumed goes on in the same run of wandb's.
+    A resumed run continues the same run of wandb's.
 
     Args:
         config: The run's resolved config.

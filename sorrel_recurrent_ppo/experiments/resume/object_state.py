@@ -1,9 +1,9 @@
-"""The state of objects that are there anyway, as plain data and back into them.
+"""Capture the state of live objects as plain data, and restore it in place.
 
-A run's environment is built anew before it goes on, so nothing needs to be unpickled, which could
-run code: what is saved are the values of the attributes, at any depth, and they are put back into
-the objects that stand in the same places. Only entities, buffers, dataclasses and tuples are made
-anew, from classes that are imported already.
+A resumed run first builds its environment again, so nothing needs to be unpickled, which could run
+code. The values of the attributes are saved, at any depth, and restored into the objects at the
+same paths. Only entities, buffers, dataclasses and tuples are created, from classes that are
+imported already.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["capture_state", "restore_state"]
 
 _ABSENT = object()
 
-# Sorrel's own: rewritten by each reset, or the swap's own books.
+# Rewritten by each reset, or this package's own records.
 _LEFT_OUT = frozenset(
     {"_epoch_turn_stats", "_active_logger", "_recurrent_ppo_population", "add_memory"}
 )
@@ -104,7 +104,7 @@ class _Writer:
         if isinstance(value, tuple | frozenset):
             return self._immutable(value, place)
         if id(value) in self._numbers:
-            return {"kind": "again", "number": self._numbers[id(value)]}
+            return {"kind": "ref", "number": self._numbers[id(value)]}
         number = self._numbers[id(value)] = len(self._numbers)
         self._alive.append(value)
         form = self._container(value, place)
@@ -187,7 +187,7 @@ class _Reader:
             if kind == "kept":
                 self._found[plain.get("number", -1)] = current
                 return current
-            if kind == "again":
+            if kind in ("ref", "again"):  # version 0.1.0 wrote "again"
                 return self._found[plain["number"]]
             read = getattr(self, f"_{kind}", None)
             if read is not None:
@@ -306,13 +306,17 @@ class _Reader:
 
     def _model(self, plain: dict[str, Any], current: Any, place: str) -> Any:
         if not isinstance(current, RecurrentPPO) or class_name(type(current)) != plain["class"]:
-            raise ValueError(f"it was a {plain['class']} and is a {type(current).__name__}")
+            raise ValueError(
+                f"expected {plain['class']} (from the run's state), found {type(current).__name__}"
+            )
         _restore_model(current, plain)
         return self._note(plain, current)
 
     def _optimizer(self, plain: dict[str, Any], current: Any, place: str) -> Any:
         if not isinstance(current, Optimizer) or class_name(type(current)) != plain["class"]:
-            raise ValueError(f"it was a {plain['class']} and is a {type(current).__name__}")
+            raise ValueError(
+                f"expected {plain['class']} (from the run's state), found {type(current).__name__}"
+            )
         current.load_state_dict(plain["state"])
         return self._note(plain, current)
 
@@ -369,6 +373,6 @@ def _new_object(name: str, current: Any) -> Any:
     except ValueError:
         cls = None
     if cls is None or not (issubclass(cls, Entity | Buffer) or dataclasses.is_dataclass(cls)):
-        now = "nothing" if current in (None, _ABSENT) else f"a {type(current).__name__}"
-        raise ValueError(f"it was a {name} and is {now}")
+        found = "nothing" if current in (None, _ABSENT) else type(current).__name__
+        raise ValueError(f"expected {name} (from the run's state), found {found}")
     return object.__new__(cls)

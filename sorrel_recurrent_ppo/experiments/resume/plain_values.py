@@ -27,7 +27,7 @@ __all__ = ["UNCHANGED", "class_name", "find_class", "is_code", "leaf_from_plain"
 
 UNCHANGED = {"kind": "kept"}  # stands for what stays as the environment has built it
 
-# What does not change while a run goes on, or belongs to the process and not to the run.
+# What does not change during a run, or belongs to the process and not to the run.
 _CODE = (
     *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType),
     *(functools.partial, property, staticmethod, classmethod, weakref.ref),
@@ -70,7 +70,7 @@ def leaf_from_plain(plain: Any, current: Any) -> Any:
 
     Args:
         plain: The plain form.
-        current: What is in its place now: a generator is set, not made anew.
+        current: The value at the same path now: a generator is set in place.
 
     Raises:
         ValueError: The plain form is none of these, or does not fit what is there.

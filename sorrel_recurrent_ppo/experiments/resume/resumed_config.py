@@ -1,4 +1,4 @@
-"""``resume=RUN_DIR`` on the command line: the config of a run that goes on, and Hydra's part."""
+"""``resume=RUN_DIR`` on the command line: the config of a resumed run, and Hydra's arguments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROGRAM = "sorrel-recurrent-ppo run"
 _CONFIG_DIR = "command-line"
 _GIVEN_BY_HAND = (_CONFIG_DIR, "hydra.searchpath in command-line", "hydra.searchpath in main")
 
-# What may be set anew when a run goes on; all else is as the run has it.
+# What may be changed when a run is resumed.
 MAY_DIFFER = (
     *("experiment.epochs", "experiment.record_period", "experiment.animate"),
     *("checkpoint_period", "threads", "log_turns", "quiet", "record_states", "record_states_limit"),
@@ -32,7 +32,7 @@ MAY_DIFFER = (
 
 
 def resume_command(directory: Path) -> str:
-    """Return the command that goes on with a run."""
+    """Return the command that resumes a run."""
     return f"{PROGRAM} {shlex.quote(f'{_KEY}={directory}')}"
 
 
@@ -55,7 +55,7 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
     if not RunFiles(directory).config.is_file():
         raise ConfigError(f"{_KEY}={directory}: there is no run, since it has no config.yaml")
     if {"-m", "--multirun"} & set(arguments):
-        raise ConfigError(f"{_KEY} goes on with one run; leave out -m (--multirun)")
+        raise ConfigError(f"{_KEY} resumes one run; leave out -m (--multirun)")
     others = [text for text in arguments if not text.startswith(f"{_KEY}=")]
     _check_choices(directory, others)
     keys = {_key(text) for text in others}
@@ -109,15 +109,15 @@ def _check_choices(directory: Path, overrides: Sequence[str]) -> None:
 def _refuse(directory: Path, contradictions: Sequence[str]) -> None:
     if contradictions:
         raise ConfigError(
-            f"{_KEY}={directory} goes on with the run as it is; this contradicts it: "
-            f"{', '.join(contradictions)}. These may be set anew: {', '.join(MAY_DIFFER)}"
+            f"{_KEY}={directory} resumes the run with its own config; this contradicts it: "
+            f"{', '.join(contradictions)}. These may be changed: {', '.join(MAY_DIFFER)}"
         )
 
 
 def continued_config(
     composed: DictConfig, overrides: Sequence[str], choices: Collection[str]
 ) -> DictConfig:
-    """Return the config with which a run goes on: its own, with what may be set anew.
+    """Return the config of a resumed run: its own, with the changes that are allowed.
 
     Args:
         composed: What Hydra has composed, with ``resume`` set.
@@ -152,8 +152,8 @@ def command_of(runtime: RuntimeConf, overrides: Sequence[str], directory: Path |
     Args:
         runtime: Where Hydra found the configs, ``--config-dir`` among them.
         overrides: What the job's config was composed with.
-        directory: The run that it goes on with, whose own overrides and folder of configs need not
-            be given again; or ``None``.
+        directory: The run that it resumes, whose own overrides and folder of configs need not be
+            given again; or ``None``.
     """
     if directory is None:
         folders = [s.path for s in runtime.config_sources if s.provider == _CONFIG_DIR]

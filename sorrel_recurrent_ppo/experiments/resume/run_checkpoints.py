@@ -1,4 +1,4 @@
-"""Saving a run between its epochs: its agents, each under its lasting name, and its state."""
+"""Saving a run between its epochs: its agents by their lasting names, and its state."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class RunCheckpoints:
     def _save(self, env: Environment) -> None:
         for member in self._population.members:
             _save_model(member.agent.model, self._files.checkpoint(member.name))
-        # The state speaks of the rows before it: these are on the disk first.
+        # The state refers to the rows before it, so these must be on the disk first.
         for table in (self._files.metrics, self._files.agents):
             sync_file(table)
         save_run_state(self._files, capture_run_state(env, self._population, self._logger))
@@ -85,5 +85,5 @@ def _save_model(model: BaseModel, path: Path) -> None:
         with atomic_write(path) as partial:
             model.save(partial)
     except (OSError, RuntimeError) as error:  # PyTorch raises its own on a full disk
-        told = str(error).partition("\n")[0]
-        raise CheckpointError(f"checkpoint {path} could not be written: {told}") from error
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"checkpoint {path} could not be written: {reason}") from error

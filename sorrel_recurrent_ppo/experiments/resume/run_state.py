@@ -1,4 +1,4 @@
-"""What a run's state is between two epochs: all that its next epochs depend on, in one file."""
+"""A run's state between two epochs: all that its next epochs depend on, in one file."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def capture_run_state(
     """Return a run's state as it is when an epoch is done and the next one has not begun.
 
     It holds the agents with their models, optimizers, memories and rollouts, the attributes of
-    agents, world and environment, the population's books, and all random states. It leaves out the
-    config, code, loggers, and what has no plain form; the latter is told in the log.
+    agents, world and environment, the population's records, and all random states. It leaves out
+    the config, code, loggers, and values without a plain form, which are logged.
 
     Args:
         env: The environment.
@@ -114,7 +114,7 @@ def save_run_state(files: RunFiles, state: dict[str, Any]) -> None:
 
 
 def read_run_state(files: RunFiles) -> dict[str, Any] | None:
-    """Return the state that a run was last saved in, or ``None`` if it never came to that.
+    """Return the state that a run was last saved in, or ``None`` if it was never saved.
 
     Raises:
         CheckpointError: The file is damaged or of a newer format.
@@ -123,12 +123,12 @@ def read_run_state(files: RunFiles) -> dict[str, Any] | None:
 
 
 def next_epoch(state: dict[str, Any] | None) -> int:
-    """Return the epoch that a run goes on with from a state."""
+    """Return the epoch from which a run resumes."""
     return 0 if state is None else state["epoch"] + 1
 
 
 def restore_replacements(files: RunFiles, state: dict[str, Any] | None) -> None:
-    """Let ``replacements.csv`` tell what was replaced up to a state, and nothing later."""
+    """Write ``replacements.csv`` as it was when a state was saved."""
     if state is not None and state["replacements"]:
         saved = [Replacement(**replacement) for replacement in state["replacements"]]
         write_replacements(files.replacements, saved)
@@ -137,7 +137,7 @@ def restore_replacements(files: RunFiles, state: dict[str, Any] | None) -> None:
 
 
 def _roots(env: Environment) -> dict[str, Any]:
-    # The agents first: they also stand in the world, where entities may be made anew.
+    # The agents first: they are also in the world, whose entities may be created again.
     return {"agents": env.agents, "world": env.world, "env": env}
 
 
