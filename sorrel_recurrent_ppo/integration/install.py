@@ -70,7 +70,11 @@ _hook = _Hook()
 
 
 def install() -> None:
-    """Make environments built from now on honour the models in their configs; idempotent."""
+    """Make environments honour the models in their configs; idempotent.
+
+    That is, environments built from now on; any other, such as one with a constructor of its own,
+    when it is next reset or run.
+    """
     _hook.active = True
     if not _hook.originals:
         forget_logged()
