@@ -1,4 +1,4 @@
-"""Where the packaged YAML files are, and the models' defaults that stand in them."""
+"""The packaged YAML files and the models' defaults in them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def config_dir() -> Path:
     A wheel carries it inside the package; a checkout (editable install) beside it.
 
     Raises:
-        ConfigError: Neither place holds the configuration files.
+        ConfigError: The configuration files are in neither location.
     """
     package = Path(__file__).resolve().parent
     for candidate in (package / "configs", package.parent / "configs"):
@@ -32,8 +32,8 @@ def config_dir() -> Path:
 def model_defaults(name: str) -> dict[str, Any]:
     """Return the packaged parameters of a model.
 
-    ``configs/model/<name>.yaml`` is their one home; a file may build on others of its group by
-    Hydra's ``defaults`` list.
+    They are defined only in ``configs/model/<name>.yaml``, which may extend other files of its
+    group through Hydra's ``defaults`` list.
 
     Args:
         name: The model's registry name, such as ``"lstm_ppo"``.
@@ -42,7 +42,7 @@ def model_defaults(name: str) -> dict[str, Any]:
         A new dictionary of the parameters in the file's section ``name``.
 
     Raises:
-        ConfigError: There is no such file or section.
+        ConfigError: The file or section does not exist.
     """
     return copy.deepcopy(_read_model_section(name))
 
@@ -64,7 +64,7 @@ def _read_model_section(name: str) -> dict[str, Any]:
 def _load_with_defaults_list(path: Path) -> DictConfig:
     """Compose a file with the ``file@section`` entries of its defaults list, as Hydra would.
 
-    Hydra's own compose needs its global state, which belongs to the application around us.
+    Hydra's own compose needs its global state, which belongs to the calling application.
     """
     own = OmegaConf.load(path)
     assert isinstance(own, DictConfig)

@@ -1,4 +1,4 @@
-"""The package's own exceptions, and the message for a name that does not exist."""
+"""The package's exceptions, and the message for unknown names."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class CheckpointError(RuntimeError):
 
 
 class NumericalError(FloatingPointError):
-    """A number that the model computed is not finite; the model is as it was before.
+    """The model computed a non-finite number; the model is rolled back.
 
     Attributes:
-        agent_name: The agent whose model it is; empty if it has no name.
+        agent_name: The agent that owns the model; empty if it has no name.
     """
 
     def __init__(self, message: str, agent_name: str = "") -> None:
@@ -40,7 +40,7 @@ def unknown_name(what: str, given: object, valid: Iterable[object]) -> str:
 
     Returns:
         Such as ``"there is no model named 'lstm'. Did you mean 'lstm_ppo'? Valid: dqn,
-        gru_ppo, iqn, lstm_ppo"``. Of more than 40 valid names only the closest is named.
+        gru_ppo, iqn, lstm_ppo"``. With more than 40 valid names, they are not listed.
     """
     names = [str(name) for name in valid]
     listed = f" Valid: {', '.join(names) or 'none'}" if len(names) <= _MOST_LISTED else ""

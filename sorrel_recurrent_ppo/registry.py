@@ -1,7 +1,7 @@
-"""Models by name: what is installed, and building one.
+"""The model registry: available models by name, and building them.
 
-A distribution offers models through the entry-point group ``sorrel.models``; a notebook adds one
-of its own by `register_model`. A model is imported only when it is asked for.
+Distributions provide models through the entry-point group ``sorrel.models``; `register_model` adds
+one in the current process. A model is imported only when it is used.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _registered: dict[str, type] = {}
 
 
 def build_catalogue(found: Iterable[EntryPoint]) -> Catalogue:
-    """Sort entry points by the model name that they claim; two may claim the same.
+    """Group entry points by model name; several may claim the same name.
 
     Args:
         found: Entry points of the group ``sorrel.models``; none is loaded.
@@ -66,14 +66,14 @@ def available_models() -> tuple[str, ...]:
 
 
 def register_model(name: str, cls: type) -> None:
-    """Make a model available in this process; registering again replaces it.
+    """Make a model available in this process; registering a name twice replaces the first.
 
     Args:
-        name: The name to choose it by. Packaged defaults apply to packaged models only.
+        name: The model's name. Packaged defaults apply to packaged models only.
         cls: A Sorrel model class that takes ``input_size`` and ``action_space`` by keyword.
 
     Raises:
-        ConfigError: An installed distribution offers a model of that name.
+        ConfigError: An installed distribution provides a model of that name.
         TypeError: ``cls`` is not a class.
     """
     if not isinstance(cls, type):
@@ -96,7 +96,7 @@ def load_model_class(name: str) -> type:
 
 
 def load_from(catalogue: Catalogue, name: str) -> type:
-    """Import the class that a catalogue holds under a name; errors as in `load_model_class`."""
+    """Import the class of a name in a catalogue; errors as in `load_model_class`."""
     claims = catalogue.get(name, ())
     if not claims:
         known = sorted(catalogue.keys() | _registered.keys())
@@ -122,7 +122,7 @@ def _owner(entry_point: EntryPoint) -> str:
 
 
 def find_name(cls: type) -> str | None:
-    """Return the name under which exactly this class is available, importing nothing."""
+    """Return the name of exactly this class without importing anything, or ``None``."""
     for name, registered in _registered.items():
         if registered is cls:
             return name
@@ -186,27 +186,27 @@ def build_model(
 ) -> BaseModel:
     """Build a model from its name.
 
-    The parameters given stand over the packaged defaults. No global random stream is touched.
+    Given parameters override the packaged defaults. Global random streams are left untouched.
 
     Args:
         name: One of `available_models`.
-        observation_spec: A Sorrel spec, which has ``input_size`` and the picture's shape.
-        action_spec: A Sorrel spec, which has ``action_space``.
-        input_size: Shape of the observation; before the spec's.
-        action_space: Number of actions; before the spec's.
-        **parameters: ``seed``, ``device``, ``hidden_size`` and what else the model takes.
+        observation_spec: A Sorrel spec that provides ``input_size`` and the picture's shape.
+        action_spec: A Sorrel spec that provides the number of actions.
+        input_size: Shape of the observation; overrides the spec's.
+        action_space: Number of actions; overrides the spec's.
+        **parameters: ``seed``, ``device``, ``hidden_size`` and other parameters of the model.
 
     Returns:
         A new model, the same for the same ``seed``; without one, a different one each time.
 
     Raises:
-        ConfigError: The name or a parameter is unknown, a value does not fit, or neither a spec
+        ConfigError: The name or a parameter is unknown, a value is invalid, or neither a spec
             nor a size is given.
     """
     cls = load_model_class(name)
     arguments: dict[str, Any] = dict(parameters)
     known = model_parameters(name)
-    if not is_ppo_model(cls):  # a recurrent PPO merges its defaults and checks names by itself
+    if not is_ppo_model(cls):  # a recurrent PPO merges defaults and checks names itself
         _reject_unknown(name, parameters, known)
         arguments = packaged_defaults(name) | arguments
     if input_size is None:
@@ -223,7 +223,7 @@ def build_model(
 
 
 def _reject_unknown(name: str, parameters: Iterable[str], known: frozenset[str] | None) -> None:
-    """Raise for a parameter that the model does not take; ``seed`` suits every model."""
+    """Raise for a parameter that the model does not take; ``seed`` is accepted for every model."""
     for parameter in parameters:
         if known is not None and parameter not in known | {"seed"}:
             valid = sorted(known - {"input_size", "action_space"})
@@ -251,6 +251,6 @@ def _construct(
 
     seed = fresh_seed() if seed is None else seed
     with untouched_random_state():
-        # Models that take no seed, or forget it, draw their weights from torch's global stream.
+        # Models that take no seed, or ignore it, draw their weights from torch's global stream.
         torch.manual_seed(seed)
         return cls(**arguments, **({"seed": seed} if takes_seed else {}))

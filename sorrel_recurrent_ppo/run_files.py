@@ -1,4 +1,4 @@
-"""The files of a run: what they are called and where they stand."""
+"""The names and paths of a run's files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["RunFiles"]
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The paths of everything that a run leaves in its directory.
+    """The paths of the files in a run's directory.
 
     Attributes:
         directory: The run's directory.
@@ -27,12 +27,12 @@ class RunFiles:
 
     @property
     def provenance(self) -> Path:
-        """The commands, seeds and versions that it was run with."""
+        """The commands, seeds and software versions of the run."""
         return self.directory / "provenance.yaml"
 
     @property
     def run_state(self) -> Path:
-        """All that is needed to go on with the run."""
+        """Everything needed to resume the run."""
         return self.directory / "run_state.pt"
 
     @property
@@ -47,12 +47,12 @@ class RunFiles:
 
     @property
     def replacements(self) -> Path:
-        """One row per replaced agent; only where a schedule replaces agents."""
+        """One row per replaced agent; only with a replacement schedule."""
         return self.directory / "replacements.csv"
 
     @property
     def learning_curve(self) -> Path:
-        """The picture of the rewards."""
+        """The plot of the rewards."""
         return self.directory / "learning_curve.png"
 
     @property
@@ -62,12 +62,12 @@ class RunFiles:
 
     @property
     def checkpoints(self) -> Path:
-        """One file per agent; one who was replaced keeps its latest."""
+        """One file per agent, including replaced ones."""
         return self.directory / "checkpoints"
 
     @property
     def sorrel(self) -> Path:
-        """What Sorrel's own runner writes: GIFs and, in some environments, its checkpoints."""
+        """The output of Sorrel's runner: GIFs and, in some environments, its checkpoints."""
         return self.directory / "sorrel"
 
     @property
@@ -77,21 +77,21 @@ class RunFiles:
 
     @property
     def recorded(self) -> Path:
-        """What agents saw, did and kept in mind, where that was recorded."""
+        """The agents' recorded observations, actions and recurrent states, if enabled."""
         return self.directory / "agents"
 
     @property
     def inspection(self) -> Path:
-        """Pictures of what was recorded."""
+        """Plots of the recorded states."""
         return self.directory / "inspect"
 
     @property
     def wandb_id(self) -> Path:
-        """By what wandb knows the run, if it logs there."""
+        """The id of the wandb run, if one is used."""
         return self.directory / "wandb_id.txt"
 
     def agent_view(self, agent_name: str, epoch: int) -> Path:
-        """Return the GIF of what an agent saw and kept in mind in an epoch."""
+        """Return the GIF of an agent's view and recurrent state in an epoch."""
         return self.inspection / f"agent{agent_name}_epoch{epoch}_view.gif"
 
     def recorded_states(self, agent_name: str) -> Path:
@@ -103,12 +103,12 @@ class RunFiles:
         return self.checkpoints / f"{agent_name}.pt"
 
     def remove_partial_files(self) -> None:
-        """Remove what a killed process has left of files that it was writing."""
+        """Remove partial files left by a killed process."""
         for path in self.directory.rglob(partial_path(Path("*")).name):
             path.unlink(missing_ok=True)
 
     def present(self) -> list[str]:
-        """Return the names of those of the files and folders that are there."""
+        """Return the names of the files and folders that exist."""
         listed = [
             *(self.metrics, self.agents, self.replacements, self.learning_curve, self.config),
             *(self.provenance, self.run_state, self.checkpoints, self.tensorboard, self.recorded),

@@ -3,10 +3,10 @@
 Hydra imports this module in every application on the machine where the package is installed, so it
 imports neither PyTorch nor Sorrel and never raises.
 
-Importing it has a side effect, unlike in the rest of the package: the package is installed into
-Sorrel as soon as Sorrel is imported. No later moment would do: the processes that a launcher starts
-under ``-m`` import Hydra's plugins, but never ask a search-path plugin for its paths, since the
-parent sends them a composed config.
+Unlike in the rest of the package, importing it has a side effect: the package is installed into
+Sorrel as soon as Sorrel is imported. It cannot be deferred: the processes that a launcher starts
+under ``-m`` import Hydra's plugins but never call ``manipulate_search_path``, since the parent
+sends them a composed config.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from sorrel_recurrent_ppo.integration.auto_install import install_with_sorrel
 
 
 class SorrelRecurrentPPOSearchPath(SearchPathPlugin):
-    """Adds the packaged config groups behind the application's own."""
+    """Appends the packaged config groups after the application's own."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the folder of the packaged configs."""
         try:
             folder = config_dir()
         except ConfigError:
-            logging.getLogger(__name__).exception("no config groups of sorrel_recurrent_ppo")
+            logging.getLogger(__name__).exception(
+                "the config groups of sorrel_recurrent_ppo are not available"
+            )
             return
-        # Hydra itself puts what an application has registered in its ConfigStore last of all, so
-        # that our config.yaml or model/dqn.yaml would hide its own of that name: look there before.
+        # Hydra searches an application's ConfigStore last, so the packaged config.yaml or
+        # model/dqn.yaml would hide its entries of the same name: search the store first.
         search_path.append(provider="schema", path="structured://")
         search_path.append(provider="sorrel-recurrent-ppo", path=f"file://{folder}")
 

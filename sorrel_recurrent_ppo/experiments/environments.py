@@ -1,4 +1,4 @@
-"""Building a Sorrel world and environment from classes that the config names by dotted name."""
+"""Building of a Sorrel world and environment from the dotted class names in the config."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["build_environment", "load_class"]
 
 
 def build_environment(config: DictConfig) -> Environment:
-    """Build the environment that the config's section ``environment`` names.
+    """Build the environment of the config's section ``environment``.
 
-    A world class with a parameter ``config`` gets the whole config, as in Sorrel's treasurehunt;
+    A world class with a parameter ``config`` gets the complete config, as in Sorrel's treasurehunt;
     any other gets the keys of the config's section ``world`` as arguments, as in Sorrel's tag.
 
     Args:
-        config: The whole config, with ``environment.env_class``, ``environment.world_class`` and
+        config: The complete config, with ``environment.env_class``, ``environment.world_class`` and
             ``environment.entity_class``. The environment keeps it and may write to it.
 
     Returns:
         The environment, with its agents.
 
     Raises:
-        ConfigError: A class cannot be found or is of the wrong kind, the world's arguments do not
-            fit, or the environment reads a key that is not there.
+        ConfigError: A class cannot be found or has the wrong base, the world's arguments do not
+            match its signature, or the environment reads a key that is not set.
     """
     env_class: type[Any] = load_class(
         "environment.env_class", config.environment.env_class, Environment
@@ -53,19 +53,19 @@ def build_environment(config: DictConfig) -> Environment:
 
 
 def load_class[T](key: str, dotted_name: str, base: type[T]) -> type[T]:
-    """Import a class by its dotted name; modules of the working directory are found too.
+    """Import a class by its dotted name; including modules in the working directory.
 
     Args:
         key: The config key that gave the name, for error messages.
         dotted_name: Such as ``"my_package.my_module.MyEnv"``.
-        base: What the class must be derived from.
+        base: The required base class.
 
     Returns:
         The class.
 
     Raises:
-        ConfigError: There is no such module or class, or it is abstract or not derived from
-            ``base``.
+        ConfigError: The module or class does not exist, or the class is abstract or not derived
+            from ``base``.
     """
     module_name, _, class_name = dotted_name.rpartition(".")
     if not module_name:
@@ -98,7 +98,7 @@ def _import_module(key: str, name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # the module is there; something that it imports is not
+            raise  # the module exists; one of its own imports does not
         raise ConfigError(
             f"{key}: there is no module '{error.name}' (looked for '{name}' among the installed "
             f"packages and in {working_directory})"

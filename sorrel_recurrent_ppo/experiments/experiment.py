@@ -1,4 +1,4 @@
-"""One experiment from its config to its files."""
+"""Running one experiment from its config to its files."""
 
 from __future__ import annotations
 
@@ -78,31 +78,31 @@ def run_experiment(
     resume: bool = False,
     command: str | None = None,
 ) -> RunSummary:
-    """Train the agents of one environment with Sorrel's own runner, leaving the run's files.
+    """Train the agents of one environment with Sorrel's runner and write the run's files.
 
-    Seeds the global random streams, since the process is the experiment's own.
+    Seeds the global random streams, since the process belongs to the experiment.
 
     Args:
-        config: The whole config, as ``configs/config.yaml`` composes it.
-        files: Where the run's files go.
-        plain: Show the progress as lines, on a terminal too.
-        resume: Go on with the run that is there, from where it was saved last, or from the start
-            if it was never saved; ``config`` is then the run's own.
-        command: The command that is run, for ``provenance.yaml``.
+        config: The complete config, as ``configs/config.yaml`` composes it.
+        files: The paths of the run's files.
+        plain: Show the progress as lines even on a terminal.
+        resume: Resume the run in this directory from its last checkpoint, or from the start if it
+            has none; ``config`` is then the run's own.
+        command: The command line, for ``provenance.yaml``.
 
     Returns:
-        The summary, which is logged as well.
+        The summary, which is also logged.
 
     Raises:
         ConfigError: A key is missing or ill-valued, or the directory already holds a run.
-        CheckpointError: The run's state is damaged, or does not fit its environment.
-        RunStopped: A signal asked the run to stop; it is saved.
+        CheckpointError: The run's state is damaged, or does not match its environment.
+        RunStopped: A signal requested a stop; the run is saved.
     """
     config = resolve_config(config)
     if files.metrics.exists() and not resume:
         raise ConfigError(
-            f"{files.directory} already holds a run; name another with hydra.run.dir=..., or go on "
-            f"with it: {resume_command(files.directory)}"
+            f"{files.directory} already holds a run; choose another with hydra.run.dir=..., or "
+            f"resume it: {resume_command(files.directory)}"
         )
     state = read_run_state(files) if resume else None
     if state is not None and _is_complete(config, state, files):
@@ -114,7 +114,7 @@ def run_experiment(
     env = build_seeded(config)
     population = _population(env, config)
     if state is not None:
-        env.reset()  # some environments build their agents then
+        env.reset()  # some environments build their agents in reset
         check_number_of_agents(env, state)
     first_epoch = next_epoch(state)
     note_session(files, config, population, first_epoch=first_epoch, command=command)
@@ -131,15 +131,15 @@ def _save_config(config: DictConfig, files: RunFiles) -> None:
 
 
 def _is_complete(config: DictConfig, state: dict[str, Any], files: RunFiles) -> bool:
-    """Return whether a run has all its epochs already, and log it.
+    """Return whether a run has completed all its epochs, and log it if so.
 
     Raises:
-        ConfigError: It has more.
+        ConfigError: The run has more epochs than ``experiment.epochs``.
     """
     done, last = state["epoch"], config.experiment.epochs
     if done > last:
         raise ConfigError(
-            f"experiment.epochs={last}, but the run in {files.directory} has come to epoch {done}"
+            f"experiment.epochs={last}, but the run in {files.directory} is at epoch {done}"
         )
     if done == last:
         log.info(
@@ -160,10 +160,10 @@ def _population(env: Environment, config: DictConfig) -> Population:
 
 
 def resolve_config(config: DictConfig) -> DictConfig:
-    """Return the config with its interpolations resolved, its seed drawn, its numbers checked.
+    """Return the config with interpolations resolved, the seed drawn and values checked.
 
     Raises:
-        ConfigError: A mandatory key is not set, or a number is not one that can be run.
+        ConfigError: A mandatory key is not set, or a value is invalid.
     """
     missing = OmegaConf.missing_keys(config)
     if missing:
@@ -171,7 +171,7 @@ def resolve_config(config: DictConfig) -> DictConfig:
         raise ConfigError(f"the config needs a value for {keys}; set it with {keys}=...")
     resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     assert isinstance(resolved, DictConfig)
-    resolved.pop("resume", None)  # not the run's, but this command's
+    resolved.pop("resume", None)  # belongs to the command, not to the run
     if resolved.seed is None:
         resolved.seed = fresh_seed()
     for key, least in _LEAST.items():
@@ -186,13 +186,13 @@ def resolve_config(config: DictConfig) -> DictConfig:
 
 
 def build_seeded(config: DictConfig) -> Environment:
-    """Build the environment with its agents' models, the global streams seeded before and after.
+    """Build the environment and its models; seed the global streams before and after.
 
     Args:
-        config: What `resolve_config` returns.
+        config: The result of `resolve_config`.
 
     Raises:
-        ConfigError: As `build_environment`, or the models' settings are at fault.
+        ConfigError: As `build_environment`, or a model setting is invalid.
     """
     install()
     seed_global_generators(config.seed)
@@ -229,10 +229,10 @@ def _run(
     def restore() -> None:
         assert state is not None
         restore_run_state(env, population, logger, state)
-        _save_config(env.config, files)  # not before the state is known to fit
+        _save_config(env.config, files)  # only once the state is known to match
 
     try:
-        if animate:  # Sorrel would say on the terminal that it makes the folder
+        if animate:  # otherwise Sorrel prints that it creates the folder
             files.gifs.mkdir(parents=True, exist_ok=True)
         with skipping_epochs(env, first_epoch, restore):
             env.run_experiment(animate=animate, logger=logger, output_dir=files.sorrel)
@@ -243,7 +243,7 @@ def _run(
         logger.close()
         if files.sorrel.is_dir() and not any(files.sorrel.iterdir()):
             files.sorrel.rmdir()
-        if logger.rewards:  # a run that was stopped leaves its curve too
+        if logger.rewards:  # also for a stopped run
             title = f"{model_names(population)} in {env.config.environment.name}"
             plot_learning_curve(files, title)
     return summarise(logger.state_dict())
@@ -258,7 +258,7 @@ def _logger(
     env: Environment, population: Population, files: RunFiles, *, first_epoch: int, plain: bool
 ) -> RunLogger:
     last_epoch, quiet = env.config.experiment.epochs, env.config.get("quiet", False)
-    wandb = wandb_sinks(env.config, files)  # it speaks while it begins: before the live view
+    wandb = wandb_sinks(env.config, files)  # prints during init: before the live view
     again = files.tensorboard.is_dir()
     tensorboard = TensorboardLogger(last_epoch, files.tensorboard)
     sink = TensorboardSink(tensorboard)
@@ -269,7 +269,7 @@ def _logger(
         sink,
         *_state_sinks(env, population, files),
         *progress_sinks(Console(), last_epoch, plain=plain, quiet=quiet),
-        *wandb,  # and when it ends: after the view
+        *wandb,  # prints on close: after the view
     ]
     turn_logger = tensorboard if env.config.log_turns else None
     logger = RunLogger(env, population, sinks, turn_logger=turn_logger)

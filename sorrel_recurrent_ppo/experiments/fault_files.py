@@ -1,4 +1,4 @@
-"""What a run leaves of an agent whose numbers have gone wrong."""
+"""Checkpoint of an agent whose update produced non-finite numbers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["save_before_fault"]
 def save_before_fault(
     error: NumericalError, env: Environment, population: Population, files: RunFiles
 ) -> NumericalError:
-    """Save the agent at fault as it was before, and return the error with the file's name.
+    """Save the faulty agent's state before the update; return the error with the path.
 
     Loading the file and calling ``model.learn()`` repeats the update.
 
     Args:
-        error: What stopped the run.
+        error: The error that stopped the run.
         env: The environment.
-        population: Its population.
+        population: The environment's population.
         files: The run's files; the agent goes to ``checkpoints/<name>.before_fault.pt``.
     """
     name = error.agent_name
@@ -33,6 +33,8 @@ def save_before_fault(
             try:
                 model.save(path)
             except CheckpointError as failed:
-                return NumericalError(f"{error}. Its state before is lost: {failed}", name)
-            return NumericalError(f"{error}. Its state before is in {path}", name)
+                return NumericalError(
+                    f"{error}. Its state before the update could not be saved: {failed}", name
+                )
+            return NumericalError(f"{error}. Its state before the update is in {path}", name)
     return error

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first asks a run to stop after the epoch, the second stops it at once."""
+"""Signal handling: the first Ctrl-C stops after the epoch, the second immediately."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from types import FrameType
 
 __all__ = ["INTERRUPTED", "RunStopped", "StopRequest", "stop_requests"]
 
-INTERRUPTED = 130  # what a shell makes of an interrupted program
+INTERRUPTED = 130  # a shell's exit status for an interrupted program
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_NOTICE = b"\nStopping after this epoch, which is then saved; once more stops at once.\n"
+_NOTICE = (
+    b"\nStopping after this epoch, which will be saved; interrupt again to stop immediately.\n"
+)
 
 
 class RunStopped(KeyboardInterrupt):
-    """A run has stopped between two epochs, as it was asked to, and is saved.
+    """A run has stopped between two epochs on request, and is saved.
 
     Attributes:
-        epoch: The last epoch that it has done.
+        epoch: The last completed epoch.
     """
 
     def __init__(self, epoch: int) -> None:
@@ -29,33 +31,33 @@ class RunStopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether the run has been asked to stop.
+    """Signal handler that records a request to stop.
 
     Attributes:
-        asked: Whether it is to stop after the running epoch.
+        asked: Whether to stop after the current epoch.
     """
 
     def __init__(self) -> None:
         self.asked = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Take a signal.
+        """Handle a signal.
 
         Raises:
-            KeyboardInterrupt: It is not the first.
+            KeyboardInterrupt: It is the second signal.
         """
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        # Not through a stream: the signal may have come in the middle of writing to it.
+        # Not through a stream: the signal may interrupt a write to it.
         os.write(2, _NOTICE)
 
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Take SIGINT and SIGTERM in the block as requests to stop after the epoch.
+    """Treat SIGINT and SIGTERM in the block as requests to stop after the epoch.
 
-    In other threads than the main one, which gets no signals, there are none.
+    Outside the main thread, the only one that receives signals, nothing is installed.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

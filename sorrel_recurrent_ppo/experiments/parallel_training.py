@@ -1,8 +1,8 @@
-"""Training the models of several agents at the same time, each on a core of its own.
+"""Parallel training of several agents' models, each on its own core.
 
-Sorrel's loop asks one model after another to train. Since PyTorch releases the interpreter's lock
-while it computes, the first one asked can bring all others that are due along. Each model has its
-own weights, rollout and random streams, so the results are those of one after another, bit for bit.
+Sorrel's loop trains one model after another. Since PyTorch releases the GIL while it computes, the
+first call starts the training of all models that are due. Each model has its own weights, rollout
+and random streams, so the results equal those of sequential training, bit for bit.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ __all__ = ["ParallelTrainer", "training_threads"]
 
 
 class ParallelTrainer:
-    """Takes over the ``train_step`` of models for the time of a run.
+    """Overrides the ``train_step`` of models during a run.
 
     Attributes:
-        n_threads: How many models train at the same time, each on one core.
+        n_threads: Number of models that train in parallel, each on one core.
     """
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
-        # A new thread would let PyTorch use all cores within each model again.
+        # In a new thread, PyTorch would default to all cores for each model.
         self._pool = ThreadPoolExecutor(
             n_threads, thread_name_prefix="train", initializer=torch.set_num_threads, initargs=(1,)
         )
@@ -41,9 +41,9 @@ class ParallelTrainer:
         self._running: dict[RecurrentPPO, Future[np.ndarray]] = {}
 
     def attach(self, models: Iterable[BaseModel]) -> None:
-        """Train these models from now on, and no others; those that are not ours stay as they are.
+        """Train these models in parallel from now on; models of other classes are unaffected.
 
-        Call it when no model is training, such as at an epoch's start.
+        Call it while no model is training, such as at the start of an epoch.
         """
         self.detach()
         self._models = [model for model in models if isinstance(model, RecurrentPPO)]
@@ -51,18 +51,18 @@ class ParallelTrainer:
             override(model, "train_step", self._train_step)
 
     def detach(self) -> None:
-        """Give the models their own ``train_step`` back."""
+        """Remove the overrides of ``train_step``."""
         for model in self._models:
             remove_override(model, "train_step")
         self._models = []
 
     def close(self) -> None:
-        """Let the models go and wait for the threads to end."""
+        """Detach the models and wait for the threads to end."""
         self.detach()
         self._pool.shutdown()
 
     def _train_step(self, model: RecurrentPPO) -> np.ndarray:
-        """Stand for a model's ``train_step``: its class's, begun for all that are due at once."""
+        """Override of ``train_step``: start all models that are due, return this one's loss."""
         if model not in self._running:
             for other in self._models:
                 due = other.update_is_due and other.memory.at_episode_start
@@ -73,15 +73,15 @@ class ParallelTrainer:
 
 @contextmanager
 def training_threads(env: Environment, population: Population, n_threads: int) -> Iterator[None]:
-    """Train an environment's models on so many cores for the time of the block.
+    """Train an environment's models on ``n_threads`` cores within the block.
 
-    Each model computes on one core, since its products are too small to be worth sharing: with the
-    libraries' own default, all cores, they take longer the more cores there are.
+    Each model computes on one core, since its matrix products are too small to be split: with the
+    libraries' default, all cores, they take longer the more cores there are.
 
     Args:
-        env: The environment that is run in the block.
-        population: Its population, whose models are taken over at each start of an epoch.
-        n_threads: How many models train at the same time; 1 for one after another.
+        env: The environment that runs in the block.
+        population: Its population, whose models are attached at the start of each epoch.
+        n_threads: Number of models that train in parallel; 1 for sequential training.
     """
     threads_before = torch.get_num_threads()
     torch.set_num_threads(1)

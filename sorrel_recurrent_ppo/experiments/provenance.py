@@ -1,4 +1,4 @@
-"""Where a run comes from: the command, the seeds and the software, in ``provenance.yaml``."""
+"""``provenance.yaml``: the commands, seeds and software versions of a run."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PACKAGES = ("sorrel-recurrent-ppo", "sorrel", "numpy", "hydra-core", "omegaconf"
 
 
 def current_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that a run depends on."""
-    # PyTorch's own version includes what it was built for, such as CUDA.
+    """Return the versions of Python and the packages that a run depends on."""
+    # torch.__version__ includes the build, such as CUDA.
     versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
     for package in PACKAGES:
         try:
@@ -44,14 +44,14 @@ def note_session(
     first_epoch: int,
     command: str | None,
 ) -> None:
-    """Record that a run starts or resumes, and warn if it resumes with other software.
+    """Record the start or resumption of a run; warn if software versions have changed.
 
     Args:
         files: The run's files.
-        config: Its config.
-        population: The members with which the run as a whole begins.
-        first_epoch: The epoch from which it goes.
-        command: What it was started with; ``None`` if not by a command.
+        config: The run's config.
+        population: The members at the start of the run.
+        first_epoch: The first epoch of this session.
+        command: The command line; ``None`` if started from Python.
     """
     session = {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -75,7 +75,7 @@ def note_session(
 
 
 def _read(files: RunFiles) -> dict[str, Any] | None:
-    """Return what is written already; nothing where an older version of the package wrote none."""
+    """Return the existing content, or ``None``; older versions of the package wrote none."""
     if not files.provenance.exists():
         return None
     content = OmegaConf.to_container(OmegaConf.load(files.provenance))
@@ -92,7 +92,7 @@ def _warn_of_differences(before: Mapping[str, str], now: Mapping[str, str]) -> N
     ]
     if changed:
         log.warning(
-            "This run resumes with other software than before, so it may differ from one that was "
-            "never stopped: %s",
+            "This run resumes with different software versions, so it may differ from an "
+            "uninterrupted run: %s",
             ", ".join(changed),
         )

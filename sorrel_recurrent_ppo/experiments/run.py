@@ -50,14 +50,14 @@ def run_job(config: DictConfig) -> float:
         config: The composed config.
 
     Returns:
-        The mean reward of an epoch in the last tenth of the run, which is what a sweeper that
-        optimises gets to see.
+        The mean reward of an epoch in the last tenth of the run, the objective for optimising
+        sweepers.
 
     Raises:
-        CompactHydraException: The user's config is at fault; Hydra shows it without a traceback.
+        CompactHydraException: The user's config is invalid; Hydra prints it without a traceback.
         SystemExit: The run was interrupted.
     """
-    # Imports PyTorch and Sorrel, which --help and --cfg do without.
+    # Deferred: imports PyTorch and Sorrel, which --help and --cfg do not need.
     from sorrel_recurrent_ppo.experiments.experiment import run_experiment
 
     hydra_config = HydraConfig.get()
@@ -89,7 +89,7 @@ def _log_how_to_resume(files: RunFiles, interruption: KeyboardInterrupt) -> None
     if isinstance(interruption, RunStopped):
         message = f"Stopped after epoch {interruption.epoch}, which is saved."
     else:
-        message = "Stopped at once; the epochs since the last checkpoint will be run again."
+        message = "Stopped immediately; the epochs since the last checkpoint will be repeated."
     directory, here = files.directory.resolve(), Path.cwd()
     if directory.is_relative_to(here):
         directory = directory.relative_to(here)

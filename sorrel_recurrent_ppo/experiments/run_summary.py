@@ -25,8 +25,8 @@ class RunSummary:
     """The totals of a run, over all its sessions.
 
     Attributes:
-        n_epochs: Epochs that were run.
-        steps: Agent steps that were run.
+        n_epochs: Number of epochs.
+        steps: Number of agent steps.
         seconds: Wall time of the epochs.
         reward_start: Mean reward of an epoch in the first tenth of the run.
         reward_end: Mean reward of an epoch in the last tenth.
@@ -40,7 +40,7 @@ class RunSummary:
 
 
 def summarise(logged: Mapping[str, Any]) -> RunSummary:
-    """Return the summary of what a run's logger has counted (its ``state_dict``)."""
+    """Return the summary of a run from its logger's ``state_dict``."""
     rewards = np.array(logged["rewards"], dtype=float)
     return RunSummary(
         n_epochs=len(rewards),
@@ -57,7 +57,7 @@ def model_names(population: Population) -> str:
 
 
 def log_start(config: DictConfig, population: Population, first_epoch: int) -> None:
-    """Log what is about to be run."""
+    """Log the settings of the run that is about to start."""
     log.info(
         "Training %d agents (%s) in %s, epochs %d to %d of at most %d turns; seed %d, %d thread%s.",
         len(population.members),

@@ -1,4 +1,4 @@
-"""Recording what agents see, do and keep in mind, at the record period of a run."""
+"""Recording of the agents' observations, actions and recurrent states at the record period."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Step(NamedTuple):
 
     Attributes:
         turn: The turn of the epoch in which it was taken.
-        step: What the rollout knew when the action was chosen.
+        step: The rollout's pending step, with observation, action and recurrent state.
         reward: Its reward.
         done: Whether it ended the episode.
     """
@@ -51,9 +51,9 @@ class _Step(NamedTuple):
 
 
 class _Recording:
-    """The running epoch of one agent.
+    """The recording of one agent's current epoch.
 
-    It takes the place of the rollout's ``add`` until it is stopped, and passes each call on.
+    It overrides the rollout's ``add`` until it is stopped, and forwards each call.
     """
 
     def __init__(self, env: Environment, member: Member, model: RecurrentPPO) -> None:
@@ -63,7 +63,7 @@ class _Recording:
         override(self._rollout, "add", _add_and_note, env, self._steps)
 
     def stop(self) -> None:
-        """Give the rollout its own ``add`` back."""
+        """Remove the override of the rollout's ``add``."""
         remove_override(self._rollout, "add")
 
     def arrays(self, epoch: int) -> dict[str, np.ndarray]:
@@ -99,7 +99,7 @@ def _parts(state: Any) -> tuple[torch.Tensor, ...]:
 
 
 def _row_after(step: PendingStep) -> np.ndarray:
-    """Return the state that a step led to: zeros where it was reset before the reward came."""
+    """Return the flat state after a step: zeros if it was reset before the reward."""
     after = step.next_recurrent_state
     return np.zeros_like(step.recurrent_state) if after is None else after
 
@@ -107,27 +107,27 @@ def _row_after(step: PendingStep) -> np.ndarray:
 def _add_and_note(
     rollout: Rollout, env: Environment, noted: list[_Step], *args: Any, **kwargs: Any
 ) -> None:
-    """Stand for ``Rollout.add(obs, action, reward, done, ...)`` and note the completed step."""
+    """Override ``Rollout.add(obs, action, reward, done, ...)`` and record the completed step."""
     step = rollout.pending
     type(rollout).add(rollout, *args, **kwargs)
     given = dict(zip(("obs", "action", "reward", "done"), args, strict=False)) | kwargs
-    assert step is not None  # or add would have raised
+    assert step is not None  # otherwise add raises
     noted.append(_Step(env.turn, step, float(given["reward"]), bool(given["done"])))
 
 
 class StateSink:
     """Writes ``agents/<name>.npz``: the steps of every epoch at the record period.
 
-    It reads what the models' rollouts are given and changes nothing of the run: no random number
-    is drawn, no model is asked for anything. Only recurrent models have states to record.
+    It observes the calls to the models' rollouts and does not affect the run: it draws no random
+    numbers and calls no model. Only recurrent models have states to record.
 
     Args:
-        env: The environment that is run.
-        population: Its population.
+        env: The environment.
+        population: The environment's population.
         files: The run's files.
-        limit: Megabytes (10^6 bytes) that each agent's recorded epochs may take, in memory and on
-            the disk. When there are more, the oldest are dropped; the latest is always kept.
-        on_recorded: Called with each agent's epoch when it has been written.
+        limit: Megabytes (10^6 bytes) per agent, in memory and on disk. Beyond it the oldest epochs
+            are discarded; the latest is always kept.
+        on_recorded: Called with each agent's epoch after it has been written.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class StateSink:
         self._stop()
 
     def close(self) -> None:
-        """Record no more; an epoch that broke off is left out."""
+        """Stop recording and discard an unfinished epoch."""
         self._stop()
         if self._start_epoch in self._population.epoch_start_callbacks:
             self._population.epoch_start_callbacks.remove(self._start_epoch)
@@ -188,7 +188,7 @@ class StateSink:
             self._on_recorded(latest)
 
     def _on_disk(self, name: str, epoch: int) -> RecordedStates | None:
-        """Return what a run that is gone on with had recorded before this epoch."""
+        """Return the states that a resumed run recorded before this epoch."""
         path = self._files.recorded_states(name)
         if not path.exists():
             return None
@@ -221,7 +221,7 @@ class StateSink:
 
 
 def subject_of(member: Member, agent: Agent, model: RecurrentPPO) -> Subject:
-    """Return who an agent is and how its observations and actions are to be read."""
+    """Return an agent's identity and the layout of its observations and actions."""
     spec = agent.observation_spec
     actions = getattr(agent.action_spec, "actions", {})
     return Subject(
@@ -235,7 +235,7 @@ def subject_of(member: Member, agent: Agent, model: RecurrentPPO) -> Subject:
 
 
 def _channels(entity_map: dict[str, Any]) -> tuple[str, ...]:
-    """Return which kinds each channel shows, if the kinds' appearances are one-hot."""
+    """Return the kinds shown by each channel, if the appearances are one-hot."""
     names: dict[int, list[str]] = {}
     n_channels = 0
     for kind, appearance in entity_map.items():

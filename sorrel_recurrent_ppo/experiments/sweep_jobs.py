@@ -1,4 +1,4 @@
-"""Failures of single jobs in a sweep: logged in the job's directory, and isolated."""
+"""Isolation of failing jobs in a sweep."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 def isolate_job_failures(job: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
-    """Make a failing job of a sweep leave the other jobs running.
+    """Keep a failing job of a sweep from stopping the other jobs.
 
-    Hydra's launchers carry what a job raises back to the process that started the sweep. Many
-    exceptions cannot be carried: the attempt would end the whole sweep, with what is still running.
-    So a plain one takes their place, and the job's ``run.log`` gets the traceback.
+    Hydra's launchers pickle a job's exception for the process that started the sweep. Many
+    exceptions cannot be pickled, which would end the entire sweep. They are therefore replaced by a
+    plain exception, and the traceback is logged to the job's ``run.log``.
 
     Args:
-        job: Hydra's task function. Outside a sweep it is left alone.
+        job: Hydra's task function, which is unaffected outside a sweep.
     """
 
     @functools.wraps(job)
@@ -35,7 +35,7 @@ def isolate_job_failures(job: Callable[[DictConfig], float]) -> Callable[[DictCo
         directory = hydra_config.runtime.output_dir
         try:
             return job(config)
-        except CompactHydraException as error:  # in words already
+        except CompactHydraException as error:  # already a one-line message
             log.error("%s failed: %s", directory, error)
             raise CompactHydraException(f"{directory}: {error}") from None
         except Exception as error:

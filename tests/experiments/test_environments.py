@@ -1,4 +1,4 @@
-"""Environments from classes that the config names."""
+"""Building environments from class names in the config."""
 
 import pytest
 from omegaconf import OmegaConf
@@ -31,9 +31,9 @@ class ConfigWorld(Gridworld):
 
 @pytest.fixture
 def own_module(tmp_path, monkeypatch):
-    """A module of the user's in the working directory; its name differs from test to test."""
+    """Return the name of a user module in the working directory, unique per test."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", [])  # restored afterwards; nothing but the directory is found
+    monkeypatch.setattr("sys.path", [])  # restored afterwards
     name = f"own_{abs(hash(tmp_path))}"
     (tmp_path / f"{name}.py").write_text(OWN_MODULE.format(env="OwnEnv"))
     return name
@@ -53,7 +53,7 @@ def config_of(env_class, world_class="sorrel.worlds.Gridworld", **sections):
     )
 
 
-def test_a_world_without_config_parameter_gets_the_keys_of_world(own_module):
+def test_build_environment_passes_the_keys_of_world(own_module):
     config = config_of(f"{own_module}.OwnEnv", world={"height": 5, "width": 7, "layers": 2})
     env = build_environment(config)
     assert isinstance(env.world, Gridworld)
@@ -62,41 +62,41 @@ def test_a_world_without_config_parameter_gets_the_keys_of_world(own_module):
     assert env.radius == 3  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_a_world_with_config_parameter_gets_the_config_and_only_what_it_takes(own_module):
+def test_build_environment_passes_the_config_to_a_world_that_takes_it(own_module):
     config = config_of(f"{own_module}.OwnEnv", f"{own_module}.ConfigWorld", world={"side": 4})
     assert build_environment(config).world.map.shape == (4, 4, 1)
 
 
 @pytest.mark.parametrize(
-    ("world", "told"),
+    ("world", "fragments"),
     [
         ({"height": 5, "width": 7, "layer": 2}, ["world.layer: ", "Did you mean 'layers'?"]),
         ({"height": 5}, ["world.width, world.layers", "+world.width=... +world.layers=..."]),
         (None, ["world.height, world.width, world.layers"]),
     ],
 )
-def test_arguments_that_do_not_fit_the_world_are_named(own_module, world, told):
+def test_build_environment_names_wrong_world_arguments(own_module, world, fragments):
     config = config_of(f"{own_module}.OwnEnv", world=world)
     with pytest.raises(ConfigError) as error:
         build_environment(config)
-    for words in told:
-        assert words in str(error.value)
+    for fragment in fragments:
+        assert fragment in str(error.value)
 
 
-def test_a_key_that_the_environment_reads_and_the_config_lacks_is_named(own_module):
+def test_build_environment_names_a_missing_config_key(own_module):
     config = config_of(f"{own_module}.OwnEnv", world={"height": 5, "width": 5, "layers": 1})
     del config.model.radius
     with pytest.raises(ConfigError, match=r"OwnEnv .*'model.radius'"):
         build_environment(config)
 
 
-def test_a_class_is_found_by_its_dotted_name():
+def test_load_class_imports_by_dotted_name():
     found = load_class("k", "sorrel.examples.treasurehunt.env.TreasurehuntEnv", Environment)
     assert found is TreasurehuntEnv
 
 
 @pytest.mark.parametrize(
-    ("dotted_name", "told"),
+    ("dotted_name", "message"),
     [
         ("TreasurehuntEnv", "not a dotted name"),
         ("sorrel.exampels.tag.env.TagEnv", "there is no module 'sorrel.exampels'"),
@@ -106,16 +106,14 @@ def test_a_class_is_found_by_its_dotted_name():
         ("sorrel.examples.tag.env.np", "not a class derived from sorrel.environment.Environment"),
     ],
 )
-def test_a_class_that_does_not_fit_is_refused_with_the_key(dotted_name, told):
+def test_load_class_rejects_unsuitable_classes_with_the_key(dotted_name, message):
     with pytest.raises(ConfigError) as error:
         load_class("environment.env_class", dotted_name, Environment)
     assert "environment.env_class" in str(error.value)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
-def test_a_missing_import_of_the_users_module_is_not_taken_for_a_missing_module(
-    own_module, tmp_path
-):
-    (tmp_path / f"{own_module}_lame.py").write_text("import not_there_at_all")
+def test_load_class_reraises_a_failed_import_inside_the_module(own_module, tmp_path):
+    (tmp_path / f"{own_module}_broken.py").write_text("import not_there_at_all")
     with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
-        load_class("environment.env_class", f"{own_module}_lame.Env", Environment)
+        load_class("environment.env_class", f"{own_module}_broken.Env", Environment)

@@ -1,4 +1,4 @@
-"""Training side by side: the same numbers as one after another, and every model trained once."""
+"""Parallel training equals sequential training and trains every model once."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from support.small_models import small_model
 
 
 def collect(models, epoch):
-    """Let every model play an epoch of the same observations."""
+    """Fill every model's rollout with one epoch of the same observations."""
     rng = np.random.default_rng(epoch)
     for model in models:
         model.start_epoch_action(epoch=epoch)
@@ -21,7 +21,7 @@ def collect(models, epoch):
 
 
 def trained(n_threads):
-    """Return the losses of three epochs and the models after them."""
+    """Return the losses of three epochs and the trained models."""
     models = [
         small_model(name, seed=seed, rollout_length=35)
         for seed, name in enumerate(["lstm_ppo", "gru_ppo", "lstm_ppo"])
@@ -37,27 +37,27 @@ def trained(n_threads):
     return losses, models
 
 
-def test_equals_one_after_another_bit_for_bit():
+def test_parallel_trainer_equals_sequential_training():
     losses, models = trained(n_threads=1)
-    losses_beside, models_beside = trained(n_threads=2)
-    assert losses_beside == losses
-    assert [model.n_updates for model in models_beside] == [3, 3, 3]
-    for one, other in zip(models, models_beside, strict=True):
+    parallel_losses, parallel_models = trained(n_threads=2)
+    assert parallel_losses == losses
+    assert [model.n_updates for model in parallel_models] == [3, 3, 3]
+    for one, other in zip(models, parallel_models, strict=True):
         for name, weight in one.state_dict().items():
             assert torch.equal(weight, other.state_dict()[name]), name
 
 
-def test_the_first_one_asked_trains_all_that_are_due():
+def test_parallel_trainer_trains_all_due_models_on_the_first_call():
     models = [small_model("lstm_ppo", seed=seed, rollout_length=35) for seed in range(2)]
     trainer = ParallelTrainer(2)
     trainer.attach(models)
     collect(models, 0)
     models[0].train_step()
-    trainer.close()  # waits for what was begun
+    trainer.close()  # waits for the started updates
     assert [model.n_updates for model in models] == [1, 1]
 
 
-def test_a_model_in_the_middle_of_its_episode_is_left_alone_until_it_is_asked():
+def test_parallel_trainer_does_not_start_a_model_in_mid_episode():
     models = [small_model("lstm_ppo", seed=seed, rollout_length=35) for seed in range(2)]
     trainer = ParallelTrainer(2)
     trainer.attach(models)
@@ -70,7 +70,7 @@ def test_a_model_in_the_middle_of_its_episode_is_left_alone_until_it_is_asked():
     assert "train_step" not in vars(models[1])
 
 
-def test_an_error_of_one_model_reaches_its_own_caller():
+def test_parallel_trainer_raises_an_error_to_the_models_own_caller():
     models = [small_model("lstm_ppo", seed=seed, rollout_length=35) for seed in range(2)]
     trainer = ParallelTrainer(2)
     trainer.attach(models)

@@ -1,4 +1,4 @@
-"""Whole runs in Sorrel's own examples, small ones, and the files that they leave."""
+"""Small complete runs in Sorrel's examples, and their files."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("own_process")
 
 @pytest.mark.parametrize("environment", SMALL_WORLDS)
 @pytest.mark.parametrize("model", SMALL_MODELS)
-def test_three_epochs_leave_every_file_and_rewards_that_agree(environment, model, tmp_path):
+def test_run_writes_every_file_with_consistent_rewards(environment, model, tmp_path):
     files, summary = run(tmp_path / "run", environment, model)
     n_agents = N_AGENTS[environment]
     assert summary.n_epochs == 3
@@ -52,45 +52,47 @@ def test_three_epochs_leave_every_file_and_rewards_that_agree(environment, model
 
 @pytest.mark.parametrize("environment", SMALL_WORLDS)
 @pytest.mark.parametrize("model", ["gru_ppo", "lstm_ppo"])
-def test_the_recurrent_models_learn(environment, model, tmp_path):
+def test_run_trains_the_recurrent_models(environment, model, tmp_path):
     before, _ = run(tmp_path / "one epoch", environment, model, "experiment.epochs=0")
     after, _ = run(tmp_path / "three epochs", environment, model)
     for agent in range(N_AGENTS[environment]):
         start, end = (weights(files.checkpoint(str(agent))) for files in (before, after))
         assert start.keys() == end.keys()
-        changed = [place for place in start if not torch.equal(start[place], end[place])]
-        assert any("weight" in str(place) for place in changed)
+        changed = [key for key in start if not torch.equal(start[key], end[key])]
+        assert any("weight" in str(key) for key in changed)
     assert "train/value_loss" in read_columns(after.metrics)
     assert "train/value_loss" not in read_columns(before.metrics)
 
 
 @pytest.mark.parametrize("model", SMALL_MODELS)
-def test_one_seed_gives_one_run_bit_for_bit(model, tmp_path):
+def test_run_repeats_bit_for_bit_with_the_same_seed(model, tmp_path):
     first, _ = run(tmp_path / "first", "treasurehunt", model)
     torch.rand(3)
-    np.random.random(3)  # noqa: NPY002 - the global stream is what is disturbed
-    again, _ = run(tmp_path / "again", "treasurehunt", model)
+    np.random.random(3)  # noqa: NPY002 - disturbs the global stream
+    repeated, _ = run(tmp_path / "again", "treasurehunt", model)
     other, _ = run(tmp_path / "other", "treasurehunt", model, "seed=6")
-    assert without_times(first.metrics) == without_times(again.metrics)
-    assert without_times(first.agents) == without_times(again.agents)
+    assert without_times(first.metrics) == without_times(repeated.metrics)
+    assert without_times(first.agents) == without_times(repeated.agents)
     assert without_times(first.agents) != without_times(other.agents)
     for agent in ("0", "1"):
-        start, end = (weights(files.checkpoint(agent)) for files in (first, again))
-        assert all(torch.equal(start[place], end[place]) for place in start)
+        start, end = (weights(files.checkpoint(agent)) for files in (first, repeated))
+        assert all(torch.equal(start[key], end[key]) for key in start)
 
 
-def test_the_metrics_are_those_that_sorrels_own_logger_gets(tmp_path):
+def test_metrics_equal_those_of_sorrels_logger(tmp_path):
     files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo")
     config = experiment.resolve_config(small_config("treasurehunt", "lstm_ppo"))
     env = experiment.build_seeded(config)
-    sorrels = Logger(2)
-    env.run_experiment(animate=False, logger=sorrels, output_dir=tmp_path / "other")
+    sorrel_logger = Logger(2)
+    env.run_experiment(animate=False, logger=sorrel_logger, output_dir=tmp_path / "other")
     metrics = read_columns(files.metrics)
-    assert as_numbers(metrics["reward"]).tolist() == sorrels.rewards
-    np.testing.assert_array_equal(as_numbers(metrics["loss"]), np.array(sorrels.losses, float))
+    assert as_numbers(metrics["reward"]).tolist() == sorrel_logger.rewards
+    np.testing.assert_array_equal(
+        as_numbers(metrics["loss"]), np.array(sorrel_logger.losses, float)
+    )
 
 
-def test_the_metrics_are_the_means_of_the_agents_diagnostics(tmp_path):
+def test_metrics_are_means_of_the_agents_diagnostics(tmp_path):
     files, _ = run(tmp_path / "run", "tag", "gru_ppo")
     metrics, agents = read_columns(files.metrics), read_columns(files.agents)
     names = [name for name in agents if name.startswith("train/")]
@@ -100,7 +102,7 @@ def test_the_metrics_are_the_means_of_the_agents_diagnostics(tmp_path):
         np.testing.assert_allclose(as_numbers(metrics[name]), means, rtol=1e-5)
 
 
-def test_tensorboard_shows_each_agent_each_metric_and_on_request_each_turn(tmp_path):
+def test_tensorboard_holds_turns_only_with_log_turns(tmp_path):
     files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo", "log_turns=true")
     events = EventAccumulator(str(files.tensorboard)).Reload()
     tags = events.Tags()["scalars"]
@@ -113,7 +115,7 @@ def test_tensorboard_shows_each_agent_each_metric_and_on_request_each_turn(tmp_p
     assert not any(tag.startswith("turn/") for tag in tags)
 
 
-def test_tensorboards_reader_finds_every_metric_per_agent_and_as_mean(tmp_path):
+def test_tensorboard_holds_every_metric_per_agent_and_as_mean(tmp_path):
     files, _ = run(tmp_path / "run", "cleanup", "gru_ppo")
     events = EventAccumulator(str(files.tensorboard)).Reload()
     of_an_update = [
@@ -135,21 +137,21 @@ def test_tensorboards_reader_finds_every_metric_per_agent_and_as_mean(tmp_path):
     np.testing.assert_allclose(shown, written[np.isfinite(written)], rtol=1e-6)
 
 
-def test_iowas_own_report_becomes_columns(tmp_path):
+def test_environment_metrics_become_columns(tmp_path):
     files, _ = run(tmp_path / "run", "iowa", "lstm_ppo")
     metrics = read_columns(files.metrics)
     decks = [as_numbers(metrics[f"encounters/Deck{deck}"]) for deck in "ABCD"]
     assert np.sum(decks) > 0
 
 
-def test_a_seed_that_was_drawn_is_written_down_and_repeats_the_run(tmp_path):
+def test_drawn_seed_is_saved_and_repeats_the_run(tmp_path):
     drawn, _ = run(tmp_path / "drawn", "treasurehunt", "lstm_ppo", "seed=null")
     seed = OmegaConf.load(drawn.config).seed  # pyright: ignore
-    again, _ = run(tmp_path / "again", "treasurehunt", "lstm_ppo", f"seed={seed}")
-    assert without_times(drawn.agents) == without_times(again.agents)
+    repeated, _ = run(tmp_path / "again", "treasurehunt", "lstm_ppo", f"seed={seed}")
+    assert without_times(drawn.agents) == without_times(repeated.agents)
 
 
-def test_a_run_is_never_written_over_another(tmp_path):
+def test_run_does_not_overwrite_another(tmp_path):
     files, _ = run(tmp_path / "run")
     before = files.metrics.read_bytes()
     with pytest.raises(ConfigError, match=r"already holds a run.*hydra.run.dir"):
@@ -157,7 +159,7 @@ def test_a_run_is_never_written_over_another(tmp_path):
     assert files.metrics.read_bytes() == before
 
 
-def test_gifs_are_made_at_the_record_period_on_request_only(tmp_path):
+def test_gifs_are_written_at_the_record_period_only_with_animate(tmp_path):
     animated = ["experiment.animate=true", "experiment.record_period=2"]
     files, _ = run(tmp_path / "animated", "treasurehunt", "lstm_ppo", *animated)
     gifs = sorted(path.name for path in (files.sorrel / "gifs").iterdir())
@@ -166,9 +168,7 @@ def test_gifs_are_made_at_the_record_period_on_request_only(tmp_path):
     assert not still.sorrel.exists()
 
 
-def test_a_run_that_breaks_keeps_its_rows_its_curve_and_its_older_checkpoints(
-    tmp_path, monkeypatch
-):
+def test_failing_run_keeps_rows_curve_and_checkpoints(tmp_path, monkeypatch):
     config = small_config("treasurehunt", "lstm_ppo", "experiment.record_period=1")
     files = RunFiles(tmp_path / "run")
     resets = iter(range(9))
@@ -187,7 +187,7 @@ def test_a_run_that_breaks_keeps_its_rows_its_curve_and_its_older_checkpoints(
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("threads=0", "threads must be an integer of at least 1, not 0"),
         ("experiment.epochs=many", "experiment.epochs must be an integer of at least 0"),
@@ -202,7 +202,7 @@ def test_a_run_that_breaks_keeps_its_rows_its_curve_and_its_older_checkpoints(
         ("~model.agent_vision_radius", "'model.agent_vision_radius', which is not set"),
     ],
 )
-def test_a_mistake_in_the_config_is_told_with_its_key(override, told, tmp_path):
+def test_config_error_names_the_key(override, message, tmp_path):
     with pytest.raises(ConfigError) as error:
         run(tmp_path / "run", "treasurehunt", "lstm_ppo", override)
-    assert told in str(error.value)
+    assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""Recording what agents see, do and keep in mind."""
+"""Recording of observations, actions and recurrent states."""
 
 import copy
 
@@ -51,7 +51,7 @@ def play(env, population, sink, epoch):
 
 
 @pytest.mark.parametrize("environment", ["treasurehunt", "cleanup", "tag", "iowa"])
-def test_rewards_and_turns_are_those_of_the_run(environment, tmp_path):
+def test_recorded_rewards_and_turns_match_the_run(environment, tmp_path):
     files = recorded(tmp_path, environment)
     agents = read_columns(files.agents)
     for path in files.recorded.iterdir():
@@ -68,19 +68,23 @@ def test_rewards_and_turns_are_those_of_the_run(environment, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["lstm_ppo", "gru_ppo"])
-def test_a_run_is_the_same_with_and_without_recording(model, tmp_path):
+def test_recording_does_not_affect_the_run(model, tmp_path):
     with_states, _ = run(tmp_path / "with", "treasurehunt", model, *RECORDED)
     without, _ = run(tmp_path / "without", "treasurehunt", model)
     assert without_times(with_states.metrics) == without_times(without.metrics)
     assert without_times(with_states.agents) == without_times(without.agents)
     for agent in ("0", "1"):
-        ours, theirs = (weights(files.checkpoint(agent)) for files in (with_states, without))
-        assert ours.keys() == theirs.keys()
-        assert all(torch.equal(ours[place], theirs[place]) for place in ours)
+        recorded_weights, plain_weights = (
+            weights(files.checkpoint(agent)) for files in (with_states, without)
+        )
+        assert recorded_weights.keys() == plain_weights.keys()
+        assert all(
+            torch.equal(recorded_weights[key], plain_weights[key]) for key in recorded_weights
+        )
 
 
 @pytest.mark.parametrize("model", ["lstm_ppo", "gru_ppo"])
-def test_values_follow_from_the_hidden_states_and_these_from_the_observations(model, tmp_path):
+def test_recorded_states_and_values_match_the_policy(model, tmp_path):
     env, population = small_env(model)
     files = RunFiles(tmp_path)
     sink = StateSink(env, population, files, limit=1)
@@ -97,20 +101,20 @@ def test_values_follow_from_the_hidden_states_and_these_from_the_observations(mo
             )
             inputs = torch.from_numpy(steps["observations"])[:, None]
             start = policy.core.zero_state(1, "cpu")
-            again = policy.core(policy.features(inputs[:, 0])[:, None], start)[:, 0]
-        np.testing.assert_allclose(again.numpy(), steps["hidden_states"], rtol=1e-4, atol=1e-5)
+            recomputed = policy.core(policy.features(inputs[:, 0])[:, None], start)[:, 0]
+        np.testing.assert_allclose(recomputed.numpy(), steps["hidden_states"], rtol=1e-4, atol=1e-5)
         rollout = agent.model.memory
         assert steps["actions"].tolist() == rollout.actions[:8].tolist()
         np.testing.assert_array_equal(steps["log_probs"], rollout.log_probs[:8].sum(axis=1))
         assert steps["episode_starts"].tolist() == [True] + [False] * 7
         if model == "lstm_ppo":
-            row = np.concatenate((steps["hidden_states"][-1], steps[CELL_STATES][-1]))
-            np.testing.assert_array_equal(row, rollout.recurrent_state)
+            flat_state = np.concatenate((steps["hidden_states"][-1], steps[CELL_STATES][-1]))
+            np.testing.assert_array_equal(flat_state, rollout.recurrent_state)
         else:
             assert CELL_STATES not in steps
 
 
-def test_the_file_needs_no_pickle_and_says_whose_it_is(tmp_path):
+def test_recorded_file_loads_without_pickle_and_names_its_agent(tmp_path):
     files = recorded(tmp_path)
     with np.load(files.recorded_states("1"), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file}
@@ -125,31 +129,31 @@ def test_the_file_needs_no_pickle_and_says_whose_it_is(tmp_path):
     assert arrays["action_dims"].tolist() == [4]
 
 
-def test_with_animation_each_agents_view_is_drawn_at_the_record_period(tmp_path):
+def test_animate_draws_each_agents_view_at_the_record_period(tmp_path):
     files = recorded(tmp_path, "cleanup", "gru_ppo", "experiment.animate=true")
     drawn = sorted(path.name for path in files.inspection.iterdir())
     assert drawn == [f"agent{i}_epoch{epoch}_view.gif" for i in range(3) for epoch in (0, 2)]
 
 
-def test_nothing_is_recorded_unless_asked(tmp_path):
+def test_recording_is_off_by_default(tmp_path):
     files, _ = run(tmp_path / "run")
     assert not files.recorded.exists()
 
 
-def test_models_without_a_hidden_state_are_left_out_with_a_word(tmp_path, caplog):
+def test_state_sink_skips_models_without_hidden_state_with_a_warning(tmp_path, caplog):
     files = recorded(tmp_path, "treasurehunt", "lstm_ppo", "model.type=[lstm_ppo,iqn]")
     assert [path.name for path in files.recorded.iterdir()] == ["0.npz"]
     assert "nothing of agent 1: its model, iqn, has no hidden state" in caplog.text
 
 
-def test_a_newcomer_has_a_file_of_its_own(tmp_path):
+def test_newcomer_gets_its_own_file(tmp_path):
     replaced = ["replacement=cohort", "replacement.epochs=[1]", "replacement.count=1"]
     files = recorded(tmp_path, "treasurehunt", "lstm_ppo", *replaced)
     epochs = {path.stem: load_states(path).epochs for path in files.recorded.iterdir()}
     assert epochs == {"0": [0], "1": [0, 2], "2": [2]}
 
 
-def test_the_oldest_epochs_leave_when_there_is_no_more_room(tmp_path, caplog):
+def test_state_sink_discards_the_oldest_epochs_beyond_the_limit(tmp_path, caplog):
     env, population = small_env()
     files = RunFiles(tmp_path)
     sink = StateSink(env, population, files, limit=1)
@@ -165,7 +169,7 @@ def test_the_oldest_epochs_leave_when_there_is_no_more_room(tmp_path, caplog):
     assert load_states(files.recorded_states("0")).epochs == [12]
 
 
-def test_a_run_that_goes_on_keeps_the_earlier_epochs_and_repeats_the_later(tmp_path):
+def test_state_sink_of_a_resumed_run_keeps_the_earlier_epochs(tmp_path):
     files = RunFiles(tmp_path)
     env, population = small_env()
     first = StateSink(env, population, files, limit=100)
@@ -173,15 +177,15 @@ def test_a_run_that_goes_on_keeps_the_earlier_epochs_and_repeats_the_later(tmp_p
         play(env, population, first, epoch)
     first.close()
     before = load_states(files.recorded_states("0"))
-    again = StateSink(env, population, files, limit=100)
-    play(env, population, again, 2)
+    resumed = StateSink(env, population, files, limit=100)
+    play(env, population, resumed, 2)
     after = load_states(files.recorded_states("0"))
     assert after.epochs == [0, 2]
     for name, array in before.of_epoch(0).steps.items():
         np.testing.assert_array_equal(array, after.of_epoch(0).steps[name])
 
 
-def test_an_epoch_that_broke_off_is_left_out_and_the_rollout_is_given_back(tmp_path):
+def test_close_discards_an_unfinished_epoch_and_removes_the_override(tmp_path):
     env, population = small_env()
     sink = StateSink(env, population, RunFiles(tmp_path), limit=1)
     population.running = True
@@ -195,7 +199,7 @@ def test_an_epoch_that_broke_off_is_left_out_and_the_rollout_is_given_back(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_copied_environment_does_not_record_into_the_original(tmp_path):
+def test_copied_environment_does_not_record_into_the_original(tmp_path):
     env, population = small_env()
     sink = StateSink(env, population, RunFiles(tmp_path), limit=1)
     population.running = True
@@ -207,6 +211,6 @@ def test_a_copied_environment_does_not_record_into_the_original(tmp_path):
     sink.close()
 
 
-def test_a_limit_that_is_none_is_refused(tmp_path):
+def test_record_states_limit_must_be_positive(tmp_path):
     with pytest.raises(ConfigError, match="record_states_limit must be an integer"):
         recorded(tmp_path, "treasurehunt", "lstm_ppo", "record_states_limit=0")

@@ -1,5 +1,5 @@
 """Recording the epochs of a run: CSV, TensorBoard, wandb, terminal and learning curve.
 
-``run_logging`` has the record of an epoch and the logger that hands it to sinks; the other modules
-are sinks and what they show.
+``run_logging`` defines the epoch record and the logger that passes it to sinks; the other modules
+contain the sinks.
 """

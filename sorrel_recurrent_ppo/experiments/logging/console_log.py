@@ -1,4 +1,4 @@
-"""A log handler that gets along with a live display."""
+"""A log handler compatible with a live display."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ __all__ = ["StdoutHandler", "warnings_only"]
 
 
 class StdoutHandler(logging.StreamHandler):
-    """Writes to what ``sys.stdout`` is at the moment.
+    """Writes to the current ``sys.stdout``.
 
-    A live display on the terminal puts itself in the place of ``sys.stdout`` and prints what is
-    written there above itself; a handler that remembers the stream from before would write into
-    the display.
+    A live display replaces ``sys.stdout`` and prints its output above itself; a handler bound to
+    the original stream would write into the display.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        """Take the argument that the configuration of a stream handler has, and do without it."""
+        """Accept and ignore the ``stream`` argument of a stream handler's configuration."""
         logging.Handler.__init__(self)
 
     @property
@@ -31,7 +30,7 @@ class StdoutHandler(logging.StreamHandler):
 
 @contextmanager
 def warnings_only() -> Iterator[None]:
-    """Keep what is no warning off the terminal for the time of the block; files get it still."""
+    """Show only warnings and errors on the terminal within the block; files are unaffected."""
     handlers = [h for h in logging.getLogger().handlers if isinstance(h, StdoutHandler)]
     levels = [handler.level for handler in handlers]
     for handler in handlers:

@@ -1,4 +1,4 @@
-"""The live view of a run on the terminal: its progress, and how its agents fare."""
+"""The live view of a run on the terminal: its progress and its agents' metrics."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class _Row(NamedTuple):
     """One row of the table.
 
     Attributes:
-        label: Whom it is about.
-        model: Their model's name.
-        reward: Of the latest epoch.
-        recent: The mean reward of the last epochs.
-        diagnostics: Of the model's latest update, where it reports any.
+        label: The agent or aggregate shown.
+        model: The model's name.
+        reward: Reward of the latest epoch.
+        recent: Mean reward of the last epochs.
+        diagnostics: Metrics of the model's latest update, if it reports any.
     """
 
     label: str
@@ -41,9 +41,9 @@ class _Row(NamedTuple):
 
 
 class LiveView:
-    """Shows itself from the moment it is made until it is closed, and then stays as it stands.
+    """A live display from construction until `close`, which leaves its last state visible.
 
-    What is printed or logged meanwhile appears above it.
+    Output that is printed or logged meanwhile appears above it.
 
     Args:
         console: The terminal.
@@ -55,7 +55,7 @@ class LiveView:
         self._pace = Pace(last_epoch)
         self._record: EpochRecord | None = None
         self._recent: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT_EPOCHS))
-        # The view is longer than a line: a terminal too low for it shows its head.
+        # On a terminal with too few lines, only the top of the view is shown.
         self._live = Live(
             self.__rich__(), console=console, refresh_per_second=4, vertical_overflow="ellipsis"
         )
@@ -74,7 +74,7 @@ class LiveView:
         self._live.stop()
 
     def __rich__(self) -> RenderableType:
-        """Return what is shown now."""
+        """Return the current view."""
         if self._record is None:
             return self._progress()
         return Group(self._progress(), self._table(self._record))

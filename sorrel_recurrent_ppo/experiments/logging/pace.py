@@ -1,4 +1,4 @@
-"""How fast a run goes, and how long it still takes."""
+"""The speed of a run and its remaining time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RECENT_EPOCHS = 50
 
 
 class Pace:
-    """Time left and steps per second, by the latest epochs.
+    """Remaining time and steps per second, estimated from the latest epochs.
 
     Args:
         last_epoch: The number of the run's last epoch; they are counted from 0.
@@ -25,7 +25,7 @@ class Pace:
         self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT_EPOCHS)
 
     def add(self, record: EpochRecord) -> None:
-        """Take in an epoch; the first may be any, such as that of a resumed run."""
+        """Add an epoch; a resumed run starts at any epoch."""
         self._epoch = record.epoch
         self._recent.append((record.epoch_steps, record.seconds))
 

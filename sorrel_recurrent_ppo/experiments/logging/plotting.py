@@ -1,4 +1,4 @@
-"""The picture of a run's rewards, drawn from the files that the run wrote."""
+"""The learning curve of a run, drawn from its CSV files."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def plot_learning_curve(files: RunFiles, title: str) -> None:
     Epochs at which agents were replaced are marked.
 
     Args:
-        files: The run's files, of which ``metrics.csv`` and ``agents.csv`` are read, and
-            ``replacements.csv`` where there is one.
-        title: What stands above the picture.
+        files: The run's files; reads ``metrics.csv``, ``agents.csv`` and, if it exists,
+            ``replacements.csv``.
+        title: The figure's title.
     """
     metrics = read_columns(files.metrics)
     agents = read_columns(files.agents)

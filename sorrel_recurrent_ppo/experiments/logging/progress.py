@@ -18,13 +18,13 @@ PLAIN_LINES = 20
 def progress_sinks(
     console: Console, last_epoch: int, *, plain: bool = False, quiet: bool = False
 ) -> list[Sink]:
-    """Return what suits the console: a live view on a terminal, else lines.
+    """Return the sinks that suit the console: a live view on a terminal, else lines.
 
     Args:
         console: Where the progress is shown.
         last_epoch: The number of the run's last epoch; they are counted from 0.
-        plain: Lines on a terminal too, as for jobs that share it.
-        quiet: Nothing at all.
+        plain: Lines even on a terminal, for jobs that share it.
+        quiet: Show nothing.
     """
     if quiet:
         return []
@@ -34,7 +34,7 @@ def progress_sinks(
 
 
 class PlainProgress:
-    """About twenty lines over the run, the first and the last epoch's among them."""
+    """Prints about twenty lines per run, including the first and the last epoch."""
 
     def __init__(self, console: Console, last_epoch: int) -> None:
         self._console = console
@@ -44,14 +44,14 @@ class PlainProgress:
         self._first = True
 
     def write(self, record: EpochRecord) -> None:
-        """Print the epoch's line when it is one of those to print."""
+        """Print the epoch's line if it is due."""
         self._pace.add(record)
         if self._first or record.epoch % self._every == 0 or record.epoch == self._last_epoch:
             self._console.print(self._line(record), highlight=False, soft_wrap=True)
         self._first = False
 
     def close(self) -> None:
-        """Nothing is left to print."""
+        """Do nothing."""
 
     def _line(self, record: EpochRecord) -> str:
         parts = [f"epoch {record.epoch}/{self._last_epoch}", f"reward {record.reward:.1f}"]

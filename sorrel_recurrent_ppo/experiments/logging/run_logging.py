@@ -1,4 +1,4 @@
-"""What is recorded of each epoch of a run, and the places it is written to."""
+"""Epoch records of a run, and the sinks they are written to."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ __all__ = [
     "scalars",
 ]
 
-AGENT_REWARD = "reward/"  # what the metrics of single agents' rewards begin with
+AGENT_REWARD = "reward/"  # prefix of single agents' reward metrics
 
 
 @dataclass(frozen=True)
 class AgentRecord:
-    """One agent's part in one epoch.
+    """The record of one agent in one epoch.
 
     Attributes:
         name: Its lasting name.
-        index: Its place in the environment.
+        index: Its index in ``env.agents``.
         model: Its model's registry name.
         reward: Its reward of the epoch, summed over the turns.
-        diagnostics: Of its model's latest update; empty for models that report none.
+        diagnostics: Metrics of its model's latest update; empty for models that report none.
         kind: Its kind.
     """
 
@@ -58,7 +58,7 @@ class AgentRecord:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """All that is recorded of one epoch.
+    """The record of one epoch.
 
     Attributes:
         epoch: Its number, from 0.
@@ -68,7 +68,7 @@ class EpochRecord:
         steps: Agent steps since the start of the run.
         epoch_steps: Agent steps of this epoch.
         seconds: Wall time of this epoch.
-        values: Whatever else the environment and its models report, by metric name.
+        values: Other metrics of the environment and its models, by name.
         agents: One record per agent.
     """
 
@@ -89,12 +89,12 @@ class EpochRecord:
 
 
 def scalars(record: EpochRecord) -> dict[str, float]:
-    """Return an epoch's values by the names under which dashboards show them.
+    """Return an epoch's values by the metric names used in dashboards.
 
     Returns:
-        ``time/fps`` and ``time/seconds``; each agent's ``reward/<name>``; what the environment and
-        the models report, as means over the agents (``train/value_loss``); and the same of each
-        model (``agent_<name>/train/value_loss``).
+        ``time/fps`` and ``time/seconds``; each agent's ``reward/<name>``; the metrics of the
+        environment and the models, averaged over the agents (``train/value_loss``); and those of
+        each model (``agent_<name>/train/value_loss``).
     """
     named = {"time/fps": record.fps, "time/seconds": record.seconds, **record.values}
     for agent in record.agents:
@@ -105,13 +105,13 @@ def scalars(record: EpochRecord) -> dict[str, float]:
 
 
 class Sink(Protocol):
-    """A place that epochs are written to."""
+    """A destination of epoch records."""
 
     def write(self, record: EpochRecord) -> None:
-        """Take one epoch."""
+        """Write one epoch."""
 
     def close(self) -> None:
-        """Finish; nothing is written after this."""
+        """Flush and close; nothing is written afterwards."""
 
 
 class RunLogger(Logger):
@@ -120,8 +120,8 @@ class RunLogger(Logger):
     Args:
         env: The environment whose epochs are recorded.
         population: Its agents by their lasting names.
-        sinks: Where each epoch goes to, in this order.
-        turn_logger: A logger of Sorrel's that gets every turn, or ``None``.
+        sinks: Destinations of each epoch, in this order.
+        turn_logger: A Sorrel logger for every turn, or ``None``.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class RunLogger(Logger):
         self._epoch_started = time.perf_counter()
 
     def record_step(self, stats: TurnStats) -> None:
-        """Pass a turn on to the turn logger."""
+        """Forward a turn to the turn logger."""
         if self._turn_logger is not None:
             self._turn_logger.record_step(stats)
 
@@ -155,7 +155,7 @@ class RunLogger(Logger):
         epsilon: float = 0,
         **kwargs: Any,
     ) -> None:
-        """Record an epoch that Sorrel's runner has finished, or passed over to go on later."""
+        """Record an epoch that Sorrel's runner has finished; ignore skipped ones."""
         if epoch < self._first_epoch:
             return
         super().record_epoch(epoch, loss, reward, epsilon, **kwargs)
@@ -180,11 +180,11 @@ class RunLogger(Logger):
             sink.write(record)
 
     def skip_until(self, n_epochs: int) -> None:
-        """Leave out the first epochs, which an earlier process has recorded."""
+        """Ignore the first epochs, which an earlier process has recorded."""
         self._first_epoch = n_epochs
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what it has counted and collected, as plain values."""
+        """Return the counters and rewards as plain values."""
         return {
             "steps": self.steps,
             "turns": self.turns,
@@ -193,7 +193,7 @@ class RunLogger(Logger):
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Go on counting from what :meth:`state_dict` returned; the next epoch begins now."""
+        """Restore the counters that :meth:`state_dict` returned; the next epoch begins now."""
         self.steps, self.turns, self.seconds = saved["steps"], saved["turns"], saved["seconds"]
         if isinstance(self._turn_logger, TensorboardLogger):
             self._turn_logger._global_step = self.turns
@@ -201,14 +201,14 @@ class RunLogger(Logger):
         self._epoch_started = time.perf_counter()
 
     def close(self) -> None:
-        """Close every sink, also after one that cannot be closed on a full disk."""
+        """Close every sink, even if closing one fails, as on a full disk."""
         with ExitStack() as closing:
             for sink in reversed(self._sinks):
                 closing.callback(sink.close)
 
     @staticmethod
     def _of_all_agents(values: Mapping[str, float]) -> dict[str, float]:
-        """Leave out single agents' rewards, which the agents' records hold."""
+        """Remove single agents' rewards, which the agents' records contain."""
         return {n: value for n, value in values.items() if not n.startswith(AGENT_REWARD)}
 
     def _agent_records(self) -> list[AgentRecord]:
@@ -230,11 +230,11 @@ class CsvSink:
 
     Args:
         files: The run's files.
-        n_agents: Agents of the environment.
-        first_epoch: The epoch from which the run resumes: the rows before it are kept.
+        n_agents: Number of agents in the environment.
+        first_epoch: The epoch from which the run resumes; the rows before it are kept.
 
     Raises:
-        CheckpointError: Such rows are missing.
+        CheckpointError: Rows before ``first_epoch`` are missing.
     """
 
     def __init__(self, files: RunFiles, *, n_agents: int = 0, first_epoch: int = 0) -> None:
@@ -292,7 +292,7 @@ class TensorboardSink:
         self._logger = logger
 
     def purge_from(self, epoch: int) -> None:
-        """Let TensorBoard forget what an earlier process wrote of this epoch and later ones."""
+        """Discard what an earlier process wrote from this epoch on."""
         restart = Event(session_log=SessionLog(status=SessionLog.START))
         self._logger.writer._get_file_writer().add_event(restart, step=epoch)
 
@@ -303,12 +303,12 @@ class TensorboardSink:
         )
 
     def close(self) -> None:
-        """Write what is still buffered."""
+        """Flush and close the writer."""
         self._logger.writer.close()
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Give every number of a nested mapping a name of its own, such as ``encounters/DeckA``."""
+    """Flatten a nested mapping to one name per number, such as ``encounters/DeckA``."""
     flat: dict[str, float] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Logging a run to Weights & Biases, where it is installed."""
+"""Optional logging of a run to Weights & Biases."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ MODES = ("online", "offline", "disabled")
 
 
 def wandb_sinks(config: DictConfig, files: RunFiles) -> list[Sink]:
-    """Return the sink that ``logger=wandb`` asks for, or none.
+    """Return the sink for ``logger=wandb``, or an empty list.
 
     Args:
-        config: The run's resolved config, of which ``logger`` is read; it is sent along.
+        config: The run's resolved config, with the section ``logger``; it is uploaded.
         files: The run's files.
 
     Raises:
-        ConfigError: The logger or its mode is unknown, wandb is not installed, or refuses.
+        ConfigError: The logger or its mode is unknown, wandb is not installed, or it fails to
+            start.
     """
     kind = OmegaConf.select(config, "logger.type", default="files")
     if kind not in LOGGERS:
@@ -35,23 +36,23 @@ def wandb_sinks(config: DictConfig, files: RunFiles) -> list[Sink]:
 
 
 class WandbSink:
-    """Logs what TensorBoard shows, under the same names, with ``epoch`` as the horizontal axis.
+    """Logs the same metrics as TensorBoard, with ``epoch`` as the horizontal axis.
 
-    A resumed run continues the same run of wandb's.
+    A resumed run continues the same wandb run.
 
     Args:
         config: The run's resolved config.
-        files: The run's files; wandb's own go to the run's directory too.
+        files: The run's files; wandb writes its own to the same directory.
 
     Raises:
-        ConfigError: wandb is not installed, or refuses to begin.
+        ConfigError: wandb is not installed or fails to start.
     """
 
     def __init__(self, config: DictConfig, files: RunFiles) -> None:
         settings = config.logger
         if settings.mode not in MODES:
             raise ConfigError(unknown_name("there is no logger.mode", settings.mode, MODES))
-        wandb = _imported()
+        wandb = _import_wandb()
         try:
             with untouched_random_state():
                 self._run = wandb.init(
@@ -65,7 +66,7 @@ class WandbSink:
                     config=OmegaConf.to_container(config, resolve=True),
                     id=_earlier_id(files),
                     resume="allow",
-                    # Its capture of the terminal would garble the live view.
+                    # Capturing the terminal would garble the live view.
                     settings=wandb.Settings(console="off"),
                 )
         except wandb.errors.Error as error:
@@ -73,25 +74,25 @@ class WandbSink:
                 f"logger=wandb: {error} (logger.mode=offline needs no account)"
             ) from error
         files.wandb_id.write_text(self._run.id)
-        # Not wandb's own step, which cannot go back to epochs that a resumed run repeats.
+        # Not wandb's own step, which cannot return to epochs that a resumed run repeats.
         self._run.define_metric("*", step_metric="epoch")
 
     def write(self, record: EpochRecord) -> None:
         """Log an epoch."""
-        of_the_run = {
+        epoch_values = {
             "epoch": record.epoch,
             "loss": record.loss,
             "score": record.reward,
             "epsilon": record.epsilon,
         }
-        self._run.log({**scalars(record), **of_the_run})
+        self._run.log({**scalars(record), **epoch_values})
 
     def close(self) -> None:
-        """Let wandb finish what it still has to send."""
+        """Finish the wandb run, uploading pending data."""
         self._run.finish()
 
 
-def _imported() -> Any:
+def _import_wandb() -> Any:
     try:
         return importlib.import_module("wandb")
     except ModuleNotFoundError as error:

@@ -1,8 +1,7 @@
-"""Bringing Sorrel's own loop over epochs to an epoch in the middle.
+"""Fast-forward Sorrel's epoch loop to the epoch from which a run resumes.
 
-``run_experiment`` counts from 0, in whichever class it is defined. So its first epochs are passed
-over: they take no turns, train nothing and write nothing, until the one from which the run is to go
-on begins. All that they could have changed is put back there.
+``run_experiment`` always counts from 0. The first epochs are therefore skipped: they take no turns,
+train nothing and write nothing. The saved state is restored when the first epoch to run begins.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from sorrel_recurrent_ppo.support.instance_overrides import overridden
 
 __all__ = ["skipping_epochs"]
 
-# What the loop asks of each model, and what it gets for an epoch that is passed over.
+# The model methods that the loop calls, and their replacements in a skipped epoch.
 _MODEL_HOOKS: dict[str, Callable[..., Any]] = {
     "start_epoch_action": lambda **_: None,
     "end_epoch_action": lambda **_: None,
@@ -31,14 +30,14 @@ _MODEL_HOOKS: dict[str, Callable[..., Any]] = {
 
 @contextmanager
 def skipping_epochs(env: Environment, n_epochs: int, restore: Callable[[], None]) -> Iterator[None]:
-    """Let the ``run_experiment`` that is called in the block pass over its first epochs.
+    """Skip the first epochs of the ``run_experiment`` that is called in the block.
 
-    Its logger is called for them too, and has to leave them out.
+    The logger is still called for them and must ignore them.
 
     Args:
         env: The environment, with its agents.
-        n_epochs: How many epochs are passed over; with 0 nothing is changed or put back.
-        restore: Called when the first epoch that is run begins, before its reset.
+        n_epochs: Number of epochs to skip; with 0 nothing is overridden or restored.
+        restore: Called when the first epoch to run begins, before its reset.
     """
     if not n_epochs:
         yield
@@ -70,7 +69,7 @@ def skipping_epochs(env: Environment, n_epochs: int, restore: Callable[[], None]
 
 
 def _mute_record_period(env: Environment, undo: ExitStack) -> None:
-    """Let no passed epoch be one of those that are drawn and saved: a remainder by nan is none."""
+    """Disable drawing and saving in skipped epochs: a remainder by nan never equals 0."""
     experiment = env.config.experiment
     if "record_period" in experiment:
         undo.callback(experiment.__setattr__, "record_period", experiment.record_period)

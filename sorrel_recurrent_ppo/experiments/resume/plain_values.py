@@ -1,7 +1,7 @@
-"""Which values of Python, numpy and PyTorch a run's state holds as they are, and how.
+"""Plain forms of Python, numpy and PyTorch values in a run's state.
 
-Everything is turned into what ``torch.load(weights_only=True)`` reads: numbers, strings, tensors,
-lists and dictionaries. A value with a form of its own becomes a dictionary with its ``kind``.
+Plain data is what ``torch.load(weights_only=True)`` reads: numbers, strings, tensors, lists and
+dictionaries. Other values become a dictionary with their ``kind``.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from sorrel.utils.logging import Logger
 
 __all__ = ["UNCHANGED", "class_name", "find_class", "is_code", "leaf_from_plain", "leaf_to_plain"]
 
-UNCHANGED = {"kind": "kept"}  # stands for what stays as the environment has built it
+UNCHANGED = {"kind": "kept"}  # the value stays as the environment built it
 
-# What does not change during a run, or belongs to the process and not to the run.
+# Constant during a run, or part of the process instead of the run.
 _CODE = (
     *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType),
     *(functools.partial, property, staticmethod, classmethod, weakref.ref),
@@ -37,15 +37,15 @@ _CODE = (
 
 
 def is_code(value: Any) -> bool:
-    """Whether a value is no part of a run's state: code, the config, a logger, a lock."""
+    """Return whether a value is not part of a run's state: code, the config, a logger, a lock."""
     return isinstance(value, _CODE)
 
 
 def leaf_to_plain(value: Any) -> Any:
-    """Return the plain form of a value that holds no other values.
+    """Return the plain form of a value that contains no other values.
 
     Raises:
-        TypeError: It is not such a value.
+        TypeError: The value has no such form.
     """
     if type(value) in (type(None), bool, int, float, str):
         return value
@@ -66,14 +66,14 @@ def leaf_to_plain(value: Any) -> Any:
 
 
 def leaf_from_plain(plain: Any, current: Any) -> Any:
-    """Return the value of which `leaf_to_plain` made a plain one.
+    """Return the value of a plain form that `leaf_to_plain` returned.
 
     Args:
         plain: The plain form.
         current: The value at the same path now: a generator is set in place.
 
     Raises:
-        ValueError: The plain form is none of these, or does not fit what is there.
+        ValueError: The kind is unknown, or does not match ``current``.
     """
     if not isinstance(plain, dict):
         return plain
@@ -96,7 +96,7 @@ def leaf_from_plain(plain: Any, current: Any) -> Any:
 
 
 def _text_of(value: np.generic) -> str:
-    # repr of a Python float is exact; a longer float's own text is, too.
+    # str of a Python float is exact, and so is str of a longer float.
     return str(value.item()) if value.dtype.kind in "biufSU" else str(value)
 
 
@@ -114,7 +114,7 @@ def _generator_to_plain(value: Any) -> Any:
 
 def _generator_from_plain(plain: dict[str, Any], current: Any) -> Any:
     if plain["kind"] != "generator":
-        raise ValueError(f"there is no kind '{plain['kind']}'")
+        raise ValueError(f"unknown kind '{plain['kind']}' in the run's state")
     state = plain["state"]
     if isinstance(current, torch.Generator):
         current.set_state(state)
@@ -126,12 +126,14 @@ def _generator_from_plain(plain: dict[str, Any], current: Any) -> Any:
         version, words, gauss = json.loads(state)
         current.setstate((version, tuple(words), gauss))
     else:
-        raise ValueError(f"a random generator was there; now it is a {type(current).__name__}")
+        raise ValueError(
+            f"expected a random generator (from the run's state), found {type(current).__name__}"
+        )
     return current
 
 
 def _listed(state: Any) -> Any:
-    """Make arrays within a generator's state lists, for JSON; PyTorch reads no large integers."""
+    """Convert arrays in a generator's state to lists, for JSON; PyTorch reads no large integers."""
     if isinstance(state, dict):
         return {key: _listed(value) for key, value in state.items()}
     if isinstance(state, np.ndarray):
@@ -153,11 +155,11 @@ def class_name(cls: type) -> str:
 
 
 def find_class[T](name: str, *bases: type[T]) -> type[T]:
-    """Return a class by its name, from the modules that are imported already.
+    """Return a class by its name, from the modules that are already imported.
 
     Args:
         name: What `class_name` returned.
-        *bases: What it must be derived from, one of these.
+        *bases: The class must be derived from one of these.
 
     Raises:
         ValueError: There is no such class, or it is not derived from any of them.
@@ -167,5 +169,5 @@ def find_class[T](name: str, *bases: type[T]) -> type[T]:
     for part in qualified.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, type) or not issubclass(found, bases):
-        raise ValueError(f"there is no class {name} that may stand here")
+        raise ValueError(f"no imported class {name} of the expected kind")
     return found

@@ -20,9 +20,9 @@ __all__ = ["MAY_DIFFER", "command_of", "continued_config", "hydra_arguments", "r
 _KEY = "resume"
 PROGRAM = "sorrel-recurrent-ppo run"
 
-# How Hydra calls the sources of --config-dir and of hydra.searchpath.
+# Hydra's names for config sources from --config-dir and hydra.searchpath.
 _CONFIG_DIR = "command-line"
-_GIVEN_BY_HAND = (_CONFIG_DIR, "hydra.searchpath in command-line", "hydra.searchpath in main")
+_USER_PROVIDERS = (_CONFIG_DIR, "hydra.searchpath in command-line", "hydra.searchpath in main")
 
 # What may be changed when a run is resumed.
 MAY_DIFFER = (
@@ -37,23 +37,23 @@ def resume_command(directory: Path) -> str:
 
 
 def hydra_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with what ``resume=RUN_DIR`` means for Hydra.
+    """Return the arguments with ``resume=RUN_DIR`` expanded for Hydra.
 
-    The job then works in the run's directory, leaves Hydra's record there as it is, and composes
-    the config with the overrides that the run was started with, so that all its keys are known.
+    The job then uses the run's directory, leaves its ``.hydra`` folder unchanged, and composes the
+    config with the run's original overrides, so that all its keys are known.
 
     Args:
-        arguments: Those of the command line.
+        arguments: The command-line arguments.
 
     Raises:
-        ConfigError: The directory holds no run, or there are several jobs.
+        ConfigError: The directory holds no run, or a sweep is requested.
     """
     given = [text for text in arguments if text.startswith(f"{_KEY}=")]
     if not given or given[-1] in (f"{_KEY}=", f"{_KEY}=null"):
         return list(arguments)
     directory = Path(given[-1].removeprefix(f"{_KEY}=").strip("'\""))
     if not RunFiles(directory).config.is_file():
-        raise ConfigError(f"{_KEY}={directory}: there is no run, since it has no config.yaml")
+        raise ConfigError(f"{_KEY}={directory}: not a run directory: it has no config.yaml")
     if {"-m", "--multirun"} & set(arguments):
         raise ConfigError(f"{_KEY} resumes one run; leave out -m (--multirun)")
     others = [text for text in arguments if not text.startswith(f"{_KEY}=")]
@@ -62,13 +62,13 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
     earlier = [
         text for text in _saved(directory, "overrides.yaml", "task", []) if _key(text) not in keys
     ]
-    place = _quoted(str(directory))
+    quoted = _quoted(str(directory))
     overrides = [text for text in others if _is_override(text)]
     return [
-        # Options first: argparse takes no overrides on both sides of one.
+        # Options first: argparse rejects overrides on both sides of an option.
         *(text for text in others if not _is_override(text)),
         *(*earlier, *overrides, *([] if "hydra.searchpath" in keys else _search_path(directory))),
-        *(f"{_KEY}={place}", f"hydra.run.dir={place}", "hydra.output_subdir=null"),
+        *(f"{_KEY}={quoted}", f"hydra.run.dir={quoted}", "hydra.output_subdir=null"),
     ]
 
 
@@ -77,12 +77,12 @@ def _is_override(argument: str) -> bool:
 
 
 def _search_path(directory: Path) -> list[str]:
-    """Return the override by which the run's own folders of configs are found again."""
+    """Return the override that adds the run's own config folders to the search path."""
     sources = _saved(directory, "hydra.yaml", "hydra.runtime.config_sources", [])
     own = [
         f"{source['schema']}://{source['path']}"
         for source in sources
-        if source["provider"] in _GIVEN_BY_HAND and source["path"]
+        if source["provider"] in _USER_PROVIDERS and source["path"]
     ]
     return [f"hydra.searchpath=[{','.join(map(_quoted, own))}]"] if own else []
 
@@ -96,17 +96,17 @@ def _key(override: str) -> str:
 
 
 def _check_choices(directory: Path, overrides: Sequence[str]) -> None:
-    """Refuse other choices in config groups, with which the config could not even be composed."""
+    """Reject changed config-group choices before Hydra composes the config."""
     choices = _saved(directory, "hydra.yaml", "hydra.runtime.choices", {})
     contradictions = [
         f"{text} (the run has {_shown(choices[_key(text)])})"
         for text in overrides
         if _key(text) in choices and text.partition("=")[2] != str(choices[_key(text)])
     ]
-    _refuse(directory, contradictions)
+    _reject(directory, contradictions)
 
 
-def _refuse(directory: Path, contradictions: Sequence[str]) -> None:
+def _reject(directory: Path, contradictions: Sequence[str]) -> None:
     if contradictions:
         raise ConfigError(
             f"{_KEY}={directory} resumes the run with its own config; this contradicts it: "
@@ -117,15 +117,15 @@ def _refuse(directory: Path, contradictions: Sequence[str]) -> None:
 def continued_config(
     composed: DictConfig, overrides: Sequence[str], choices: Collection[str]
 ) -> DictConfig:
-    """Return the config of a resumed run: its own, with the changes that are allowed.
+    """Return the config of a resumed run: the saved one with the allowed changes.
 
     Args:
-        composed: What Hydra has composed, with ``resume`` set.
-        overrides: The overrides that it was composed with.
+        composed: The config that Hydra composed, with ``resume`` set.
+        overrides: The overrides of that composition.
         choices: The names of the config groups, whose choices `hydra_arguments` has checked.
 
     Raises:
-        ConfigError: Overrides contradict the run's own config; the message names them all.
+        ConfigError: Overrides contradict the saved config; the message lists them all.
     """
     files = RunFiles(Path(composed[_KEY]))
     saved = OmegaConf.load(files.config)
@@ -142,18 +142,18 @@ def continued_config(
             OmegaConf.update(saved, key, now, force_add=True)
         elif before != now:
             contradictions.append(f"{override.input_line} (the run has {_shown(before)})")
-    _refuse(files.directory, contradictions)
+    _reject(files.directory, contradictions)
     return saved
 
 
 def command_of(runtime: RuntimeConf, overrides: Sequence[str], directory: Path | None) -> str:
-    """Return the command that starts a job of these overrides.
+    """Return the command that starts a job with these overrides.
 
     Args:
-        runtime: Where Hydra found the configs, ``--config-dir`` among them.
-        overrides: What the job's config was composed with.
-        directory: The run that it resumes, whose own overrides and folder of configs need not be
-            given again; or ``None``.
+        runtime: Hydra's config sources, including ``--config-dir``.
+        overrides: The overrides of the job's config.
+        directory: The run that the job resumes, whose own overrides and config folders are
+            omitted from the command; or ``None``.
     """
     if directory is None:
         folders = [s.path for s in runtime.config_sources if s.provider == _CONFIG_DIR]
@@ -175,12 +175,12 @@ def _shown(value: Any) -> str:
 
 
 def _saved(directory: Path, file_name: str, key: str, default: Any) -> Any:
-    """Return what Hydra noted when the run began; the default where it noted nothing."""
+    """Return a value from the run's ``.hydra`` folder, or the default if there is none."""
     path = directory / ".hydra" / file_name
     if not path.is_file():
         return default
-    noted = OmegaConf.load(path)
+    saved = OmegaConf.load(path)
     if file_name == "overrides.yaml":  # Hydra writes the job's overrides as a plain list
-        return [str(text) for text in noted]
-    found = OmegaConf.select(noted, key)
+        return [str(text) for text in saved]
+    found = OmegaConf.select(saved, key)
     return default if found is None else OmegaConf.to_container(found)

@@ -1,4 +1,4 @@
-"""Saving a run between its epochs: its agents by their lasting names, and its state."""
+"""Checkpoints of a run between epochs: its agents, by their lasting names, and its state."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["RunCheckpoints"]
 
 
 class RunCheckpoints:
-    """Called at each end of an epoch; saves the run at the checkpoint period and when it ends.
+    """Epoch-end callback that saves the run at the checkpoint period and at its end.
 
     Args:
         population: The run's population.
-        logger: Its logger.
-        files: Its files.
-        period: Epochs from one checkpoint to the next.
-        last_epoch: The number of the run's last epoch.
-        first_epoch: The number of the first one that this process runs.
-        stop: Whether the run is to stop after the epoch.
+        logger: The run's logger.
+        files: The run's files.
+        period: Epochs between two checkpoints.
+        last_epoch: The run's last epoch.
+        first_epoch: The first epoch that this process runs.
+        stop: Whether to stop after the current epoch.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class RunCheckpoints:
         files.checkpoints.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, env: Environment, epoch: int) -> None:
-        """Save what is due.
+        """Save the run if it is due.
 
         Raises:
-            RunStopped: The run was asked to stop, and is saved.
-            CheckpointError: A file could not be written; an older one is then as it was.
+            RunStopped: A stop was requested; the run is saved.
+            CheckpointError: A file could not be written; its previous version is unchanged.
         """
         if epoch < self._first_epoch:
             return
@@ -70,7 +70,7 @@ class RunCheckpoints:
     def _save(self, env: Environment) -> None:
         for member in self._population.members:
             _save_model(member.agent.model, self._files.checkpoint(member.name))
-        # The state refers to the rows before it, so these must be on the disk first.
+        # The state refers to the CSV rows before it, so these must be on disk first.
         for table in (self._files.metrics, self._files.agents):
             sync_file(table)
         save_run_state(self._files, capture_run_state(env, self._population, self._logger))
@@ -81,9 +81,9 @@ def _save_model(model: BaseModel, path: Path) -> None:
         model.save(path)
         return
     try:
-        # Sorrel's own models write in place; a reader must never meet half a file.
+        # Sorrel's own models write in place; a reader must never see a partial file.
         with atomic_write(path) as partial:
             model.save(partial)
-    except (OSError, RuntimeError) as error:  # PyTorch raises its own on a full disk
+    except (OSError, RuntimeError) as error:  # PyTorch raises RuntimeError on a full disk
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"checkpoint {path} could not be written: {reason}") from error

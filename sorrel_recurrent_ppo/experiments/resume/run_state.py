@@ -1,4 +1,4 @@
-"""A run's state between two epochs: all that its next epochs depend on, in one file."""
+"""The state of a run between two epochs: everything its next epochs depend on, in one file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 def capture_run_state(
     env: Environment, population: Population, logger: RunLogger
 ) -> dict[str, Any]:
-    """Return a run's state as it is when an epoch is done and the next one has not begun.
+    """Return the state of a run between two epochs.
 
     It holds the agents with their models, optimizers, memories and rollouts, the attributes of
     agents, world and environment, the population's records, and all random states. It leaves out
@@ -45,7 +45,7 @@ def capture_run_state(
 
     Args:
         env: The environment.
-        population: Its population.
+        population: The environment's population.
         logger: The run's logger.
 
     Returns:
@@ -54,8 +54,8 @@ def capture_run_state(
     objects, left_out = capture_state(_roots(env))
     for place in left_out:
         log.warning(
-            "The run's state cannot hold %s: a resumed run begins with it as the environment "
-            "builds it",
+            "The run's state cannot store %s: a resumed run starts with the value that the "
+            "environment builds",
             place,
         )
     return {
@@ -72,16 +72,16 @@ def capture_run_state(
 def restore_run_state(
     env: Environment, population: Population, logger: RunLogger, state: dict[str, Any]
 ) -> None:
-    """Bring a newly built run to the state that an earlier process left it in.
+    """Restore a saved state into a newly built run.
 
     Args:
         env: The environment, built from the same config.
-        population: Its population.
+        population: The environment's population.
         logger: The run's logger.
         state: What :func:`capture_run_state` returned.
 
     Raises:
-        CheckpointError: The state does not fit the environment as it is built now.
+        CheckpointError: The state does not match the rebuilt environment.
     """
     members = []
     for saved in state["members"]:
@@ -93,11 +93,11 @@ def restore_run_state(
     population.replacements[:] = [Replacement(**saved) for saved in state["replacements"]]
     restore_state(_roots(env), state["objects"])
     logger.load_state_dict(state["logger"])
-    set_global_random_state(state["random"])  # last: what is above may draw
+    set_global_random_state(state["random"])  # last: the code above may draw
 
 
 def check_number_of_agents(env: Environment, state: dict[str, Any]) -> None:
-    """Raise CheckpointError where a state has another number of agents than the environment."""
+    """Raise CheckpointError if the state and the environment differ in the number of agents."""
     if len(state["members"]) != len(env.agents):
         raise CheckpointError(
             f"the run's state has {len(state['members'])} agents, the environment {len(env.agents)}"
@@ -105,16 +105,16 @@ def check_number_of_agents(env: Environment, state: dict[str, Any]) -> None:
 
 
 def save_run_state(files: RunFiles, state: dict[str, Any]) -> None:
-    """Write a run's state, whole or not at all.
+    """Write a run's state atomically.
 
     Raises:
-        CheckpointError: It could not be written; the one before it is then as it was.
+        CheckpointError: It could not be written; the previous state is unchanged.
     """
     write_checkpoint(files.run_state, state)
 
 
 def read_run_state(files: RunFiles) -> dict[str, Any] | None:
-    """Return the state that a run was last saved in, or ``None`` if it was never saved.
+    """Return the last saved state of a run, or ``None`` if there is none.
 
     Raises:
         CheckpointError: The file is damaged or of a newer format.
@@ -128,7 +128,7 @@ def next_epoch(state: dict[str, Any] | None) -> int:
 
 
 def restore_replacements(files: RunFiles, state: dict[str, Any] | None) -> None:
-    """Write ``replacements.csv`` as it was when a state was saved."""
+    """Roll ``replacements.csv`` back to a saved state."""
     if state is not None and state["replacements"]:
         saved = [Replacement(**replacement) for replacement in state["replacements"]]
         write_replacements(files.replacements, saved)
@@ -137,7 +137,7 @@ def restore_replacements(files: RunFiles, state: dict[str, Any] | None) -> None:
 
 
 def _roots(env: Environment) -> dict[str, Any]:
-    # The agents first: they are also in the world, whose entities may be created again.
+    # The agents first: they are also in the world, whose entities may be recreated.
     return {"agents": env.agents, "world": env.world, "env": env}
 
 
@@ -153,7 +153,7 @@ def _capture_member(member: Member) -> dict[str, Any]:
 def _build_model_of(
     population: Population, member: Member, parameters: dict[str, Any], config: DictConfig | None
 ) -> None:
-    """Give a newcomer's place a model like the newcomer's; its state comes after."""
+    """Build a newcomer's model, into which its state is restored afterwards."""
     former = population.members[member.index]
     empty = OmegaConf.create({}) if config is None else config
     newcomer = build_newcomer(

@@ -1,4 +1,4 @@
-"""The learning curve."""
+"""Drawing of the learning curve."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def pixels_of(files):
         return np.asarray(picture.convert("L"))
 
 
-def test_a_picture_that_fails_leaves_the_older_one(tmp_path):
+def test_plot_learning_curve_keeps_the_previous_file_on_failure(tmp_path):
     files = RunFiles(tmp_path)
     files.metrics.write_text("epoch,reward\n0,1\n")
     files.agents.write_text("epoch,agent,model,reward\n0,0,lstm_ppo,1\n")
@@ -26,7 +26,7 @@ def test_a_picture_that_fails_leaves_the_older_one(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_replacement_is_marked_by_a_line_across_the_picture(tmp_path):
+def test_plot_learning_curve_marks_replacements(tmp_path):
     files = RunFiles(tmp_path)
     files.metrics.write_text("epoch,reward\n" + "".join(f"{e},{e}\n" for e in range(101)))
     files.agents.write_text(

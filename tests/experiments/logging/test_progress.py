@@ -1,4 +1,4 @@
-"""What a run shows of its progress, on a terminal and elsewhere."""
+"""Progress display: live view, plain lines and pace."""
 
 import io
 
@@ -43,7 +43,7 @@ def text(console):
 
 
 def shown(*records, last_epoch=9, width=80):
-    """Return the lines that a view leaves on the terminal when it is closed."""
+    """Return the lines of a view after these records."""
     console = terminal(width)
     view = LiveView(console, last_epoch)
     for each in records:
@@ -63,13 +63,13 @@ def plain(*records, last_epoch):
     return text(console).splitlines()
 
 
-def test_before_the_first_epoch_the_view_says_that_nothing_is_known_yet():
+def test_live_view_shows_placeholders_before_the_first_epoch():
     (line,) = shown()
     assert line.startswith("epoch -/9")
     assert line.endswith("0%  ETA -  0 steps/s")
 
 
-def test_the_view_tells_progress_speed_and_each_agents_figures():
+def test_live_view_shows_progress_speed_and_agents():
     progress, header, *rows = shown(record(0, (1.0, 9.0)), record(1, (3.0, 5.0)))
     assert progress.startswith("epoch 1/9  ━")
     assert progress.endswith("20%  ETA 0:00:16  50 steps/s")  # eight epochs of two seconds
@@ -81,7 +81,7 @@ def test_the_view_tells_progress_speed_and_each_agents_figures():
     ]
 
 
-def test_of_many_agents_it_shows_the_best_the_mean_and_the_worst_of_late():
+def test_live_view_shows_best_mean_and_worst_of_many_agents():
     first = record(0, [float(i) for i in range(9)])
     latest = record(1, [5.0] * 9)
     _, _, *rows = shown(first, latest)
@@ -92,24 +92,24 @@ def test_of_many_agents_it_shows_the_best_the_mean_and_the_worst_of_late():
     ]
 
 
-def test_models_without_diagnostics_leave_their_cells_open():
+def test_live_view_shows_placeholders_without_diagnostics():
     *_, mean = shown(record(0, diagnostics={}))
     assert mean.split()[-3:] == ["-", "-", "-"]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_no_line_is_wider_than_the_terminal(width):
+def test_live_view_fits_the_terminal_width(width):
     lines = shown(record(123456, (-12345.6, 98765.4)), last_epoch=999999, width=width)
     assert max(map(len, lines)) <= width
     assert len(lines) == 5
 
 
-def test_what_is_printed_meanwhile_stands_above_and_what_follows_below_the_view(monkeypatch):
+def test_live_view_keeps_other_output_above_and_later_output_below(monkeypatch):
     console = terminal()
     monkeypatch.setattr("sys.stdout", console.file)
     view = LiveView(console, 9)
     view.write(record(0))
-    print("a line of somebody else's")
+    print("a line printed meanwhile")
     view.close()
     print("the first line after the view")
     end = text(console)
@@ -117,13 +117,13 @@ def test_what_is_printed_meanwhile_stands_above_and_what_follows_below_the_view(
     assert HIDE_CURSOR in before
     assert HIDE_CURSOR not in after
     last_view = before.rpartition("epoch 0/9")[2]
-    assert "a line of somebody else's" in before
-    assert "a line of somebody else's" not in last_view
+    assert "a line printed meanwhile" in before
+    assert "a line printed meanwhile" not in last_view
     assert last_view.rstrip("\x1b[?25hl").endswith("\n")
     assert after == "the first line after the view\n"
 
 
-def test_lines_count_epochs_as_the_files_do_from_0_to_the_last():
+def test_plain_progress_counts_epochs_from_0():
     lines = plain(*(record(epoch) for epoch in range(41)), last_epoch=40)
     assert [line.split()[1] for line in lines] == [
         f"{epoch}/40" for epoch in [*range(0, 40, 3), 40]
@@ -134,7 +134,7 @@ def test_lines_count_epochs_as_the_files_do_from_0_to_the_last():
     )
 
 
-def test_a_run_that_goes_on_at_epoch_50_tells_its_first_epoch_and_the_time_left_from_there():
+def test_progress_of_a_resumed_run_starts_at_its_first_epoch():
     lines = plain(*(record(epoch) for epoch in range(51, 61)), last_epoch=100)
     assert [line.split()[1] for line in lines] == ["51/100", "54/100", "60/100"]
     assert lines[0].endswith("50 steps/s  ETA 0:01:38")
@@ -144,7 +144,7 @@ def test_a_run_that_goes_on_at_epoch_50_tells_its_first_epoch_and_the_time_left_
     assert "ETA 0:01:38" in progress
 
 
-def test_the_pace_follows_the_latest_fifty_epochs():
+def test_pace_follows_the_latest_fifty_epochs():
     pace = Pace(199)
     assert (pace.fps, pace.time_left) == (0.0, None)
     for epoch in range(50):
@@ -155,7 +155,7 @@ def test_the_pace_follows_the_latest_fifty_epochs():
     assert str(pace.time_left) == "0:01:40"
 
 
-def test_the_view_is_for_a_terminal_of_ones_own_that_is_not_to_be_quiet():
+def test_progress_sinks_depend_on_terminal_plain_and_quiet():
     file = Console(file=io.StringIO())
     assert [type(sink) for sink in progress_sinks(file, 9)] == [PlainProgress]
     assert [type(sink) for sink in progress_sinks(terminal(), 9, plain=True)] == [PlainProgress]

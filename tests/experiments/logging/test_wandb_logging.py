@@ -1,7 +1,6 @@
 """Logging to Weights & Biases.
 
-Where it is not installed a stand-in takes its place, which checks what wandb is called with and
-nothing of what it does; `test_wandb_itself_takes_a_run_offline` needs the real one.
+A fake module checks the calls to wandb; only `test_wandb_logs_a_run_offline` needs wandb itself.
 """
 
 import importlib.util
@@ -22,19 +21,19 @@ pytestmark = pytest.mark.usefixtures("own_process")
 WANDB = ("treasurehunt", "lstm_ppo", "logger=wandb", "logger.mode=offline")
 
 
-class StandIn(ModuleType):
-    """What of wandb is used."""
+class FakeWandb(ModuleType):
+    """Fake of the parts of wandb that are used."""
 
     def __init__(self):
         super().__init__("wandb")
         self.begun, self.logged, self.finished = [], [], 0
         self.errors = SimpleNamespace(Error=type("Error", (Exception,), {}))
         self.Settings = lambda **settings: settings
-        self.refusal = None
+        self.error_message = None
 
     def init(self, **arguments):
-        if self.refusal:
-            raise self.errors.Error(self.refusal)
+        if self.error_message:
+            raise self.errors.Error(self.error_message)
         self.begun.append(arguments)
         return SimpleNamespace(
             id=arguments["id"] or "new",
@@ -49,12 +48,12 @@ class StandIn(ModuleType):
 
 @pytest.fixture
 def wandb(monkeypatch):
-    stand_in = StandIn()
-    monkeypatch.setitem(sys.modules, "wandb", stand_in)
-    return stand_in
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    return fake
 
 
-def test_it_gets_the_names_and_values_that_tensorboard_gets(wandb, tmp_path):
+def test_wandb_sink_logs_the_metrics_of_tensorboard(wandb, tmp_path):
     files, _ = run(tmp_path / "run", *WANDB, "logger.project=memory", "logger.tags=[a]")
     events = EventAccumulator(str(files.tensorboard)).Reload()
     assert [logged["epoch"] for logged in wandb.logged] == [0, 1, 2]
@@ -69,7 +68,7 @@ def test_it_gets_the_names_and_values_that_tensorboard_gets(wandb, tmp_path):
     assert wandb.finished == 1
 
 
-def test_a_resumed_run_goes_on_in_the_same_run_of_wandbs(wandb, tmp_path):
+def test_wandb_sink_of_a_resumed_run_keeps_the_run_id(wandb, tmp_path):
     files = RunFiles(tmp_path)
     config = small_config(*WANDB)
     for _ in range(2):
@@ -77,13 +76,13 @@ def test_a_resumed_run_goes_on_in_the_same_run_of_wandbs(wandb, tmp_path):
     assert [begun["id"] for begun in wandb.begun] == [None, "new"]
 
 
-def test_what_wandb_refuses_is_told_with_a_way_out(wandb, tmp_path):
-    wandb.refusal = "No API key configured."
+def test_wandb_error_suggests_offline_mode(wandb, tmp_path):
+    wandb.error_message = "No API key configured."
     with pytest.raises(ConfigError, match=r"No API key configured\. \(logger.mode=offline"):
         run(tmp_path / "run", *WANDB)
 
 
-def test_without_wandb_it_says_how_to_install_it(monkeypatch, tmp_path):
+def test_missing_wandb_error_names_the_install_command(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ConfigError, match="pip install wandb"):
         run(tmp_path / "run", *WANDB)
@@ -91,26 +90,26 @@ def test_without_wandb_it_says_how_to_install_it(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("logger.mode=ofline", "Did you mean 'offline'"),
         ("logger.type=wnadb", "Did you mean 'wandb'"),
     ],
 )
-def test_an_unknown_choice_suggests_the_nearest(override, told, wandb, tmp_path):
+def test_unknown_logger_setting_suggests_the_closest(override, message, wandb, tmp_path):
     with pytest.raises(ConfigError) as error:
         run(tmp_path / "run", *WANDB, override)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
-def test_a_config_from_before_there_were_loggers_has_none(tmp_path):
+def test_wandb_sinks_of_a_config_without_logger_is_empty(tmp_path):
     assert wandb_sinks(OmegaConf.create({"seed": 1}), RunFiles(tmp_path)) == []
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="wandb is not installed")
 @pytest.mark.filterwarnings("ignore")  # its own
-def test_wandb_itself_takes_a_run_offline(tmp_path):
+def test_wandb_logs_a_run_offline(tmp_path):
     files, _ = run(tmp_path / "run", *WANDB)
     assert list((files.directory / "wandb").glob("offline-run-*/*.wandb"))
     assert files.wandb_id.read_text()

@@ -1,4 +1,4 @@
-"""Runs that were stopped and go on: bit for bit those that never stopped."""
+"""Resumed runs equal uninterrupted runs, bit for bit."""
 
 import numpy as np
 import pytest
@@ -40,25 +40,25 @@ CASES = {
 
 
 class Crash(Exception):
-    """Stands for whatever ends a process."""
+    """Simulates the end of a process."""
 
 
 @pytest.fixture
 def crash_at(monkeypatch):
-    """Let the next run break off at a turn, counted over the epochs."""
+    """Make the next run raise `Crash` at a turn, counted over all epochs."""
     take_turn = Environment.take_turn
 
     def prepare(turn):
         left = [turn]
 
-        def break_off(env, epoch=0):
+        def crash(env, epoch=0):
             left[0] -= 1
             if left[0] < 0:
                 monkeypatch.setattr(Environment, "take_turn", take_turn)
                 raise Crash
             return take_turn(env, epoch)
 
-        monkeypatch.setattr(Environment, "take_turn", break_off)
+        monkeypatch.setattr(Environment, "take_turn", crash)
 
     return prepare
 
@@ -89,68 +89,66 @@ def first_epochs(files):
     ("case", "epoch", "resumes_from"),
     [*((case, 3, 3) for case in CASES), ("gru in tag", 1, 1), ("gru in tag", LAST, LAST - 1)],
 )
-def test_a_run_that_broke_off_goes_on_as_if_it_had_not(
-    case, epoch, resumes_from, crash_at, tmp_path
-):
-    whole = start(tmp_path / "whole", config_of(case))
+def test_resumed_run_equals_uninterrupted_run(case, epoch, resumes_from, crash_at, tmp_path):
+    uninterrupted = start(tmp_path / "uninterrupted", config_of(case))
     crash_at(epoch * TURNS + 3)
-    broken = RunFiles(tmp_path / "broken")
+    interrupted = RunFiles(tmp_path / "interrupted")
     with pytest.raises(Crash):
-        start(broken.directory, config_of(case))
-    assert len(without_times(broken.metrics)) == epoch
-    summary = resume(broken)
-    assert first_epochs(broken) == [0, resumes_from]
-    assert (summary.n_epochs, len(without_times(whole.metrics))) == (LAST + 1, LAST + 1)
-    assert_same_runs(broken, whole)
+        start(interrupted.directory, config_of(case))
+    assert len(without_times(interrupted.metrics)) == epoch
+    summary = resume(interrupted)
+    assert first_epochs(interrupted) == [0, resumes_from]
+    assert (summary.n_epochs, len(without_times(uninterrupted.metrics))) == (LAST + 1, LAST + 1)
+    assert_same_runs(interrupted, uninterrupted)
 
 
-def test_a_run_that_broke_off_before_its_first_checkpoint_starts_over(crash_at, tmp_path):
-    whole = start(tmp_path / "whole", config_of("gru in tag"))
-    broken = RunFiles(tmp_path / "broken")
+def test_resume_without_a_checkpoint_starts_over(crash_at, tmp_path):
+    uninterrupted = start(tmp_path / "uninterrupted", config_of("gru in tag"))
+    interrupted = RunFiles(tmp_path / "interrupted")
     crash_at(3)
     with pytest.raises(Crash):
-        start(broken.directory, config_of("gru in tag"))
-    resume(broken)
-    assert first_epochs(broken) == [0, 0]
-    assert_same_runs(broken, whole)
+        start(interrupted.directory, config_of("gru in tag"))
+    resume(interrupted)
+    assert first_epochs(interrupted) == [0, 0]
+    assert_same_runs(interrupted, uninterrupted)
 
 
 @pytest.mark.parametrize("case", ["lstm in iowa", "iqn in tag", "newcomers"])
-def test_a_run_that_ended_is_extended(case, tmp_path):
-    whole = start(tmp_path / "whole", config_of(case))
+def test_resume_extends_a_complete_run(case, tmp_path):
+    uninterrupted = start(tmp_path / "uninterrupted", config_of(case))
     files = start(tmp_path / "short", config_of(case, "experiment.epochs=2"))
     resume(files, "experiment.epochs=4")
     resume(files, f"experiment.epochs={LAST}")
     assert first_epochs(files) == [0, 3, 5]
-    assert_same_runs(files, whole)
+    assert_same_runs(files, uninterrupted)
     saved = OmegaConf.load(files.config)
-    assert saved == OmegaConf.load(whole.config)
+    assert saved == OmegaConf.load(uninterrupted.config)
 
 
-def test_a_complete_run_is_left_as_it_is(tmp_path, caplog):
+def test_resume_leaves_a_complete_run_unchanged(tmp_path, caplog):
     caplog.set_level("INFO", logger="sorrel_recurrent_ppo")
     files, first = run(tmp_path / "run")
     before = {path: path.read_bytes() for path in files.directory.rglob("*") if path.is_file()}
-    again = resume(files)
-    assert again == first
+    resumed = resume(files)
+    assert resumed == first
     after = {path: path.read_bytes() for path in files.directory.rglob("*") if path.is_file()}
     assert after == before
     assert "is complete, with its epochs 0 to 2; experiment.epochs=... extends it" in caplog.text
 
 
-def test_fewer_epochs_than_there_are_is_refused(tmp_path):
+def test_resume_rejects_fewer_epochs_than_the_run_has(tmp_path):
     files, _ = run(tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"experiment\.epochs=1, but the run .* epoch 2"):
+    with pytest.raises(ConfigError, match=r"experiment\.epochs=1, but the run .* is at epoch 2"):
         resume(files, "experiment.epochs=1")
 
 
-def test_a_run_that_is_there_is_not_overwritten_and_resuming_is_named(tmp_path):
+def test_run_experiment_rejects_an_existing_run_and_suggests_resume(tmp_path):
     files, _ = run(tmp_path / "run")
-    with pytest.raises(ConfigError, match=r"go on with it: .* run resume=.*run"):
+    with pytest.raises(ConfigError, match=r"resume it: .* run resume=.*run"):
         start(files.directory, small_config())
 
 
-def test_a_state_that_does_not_fit_the_environment_is_refused(tmp_path):
+def test_resume_rejects_a_state_of_another_environment(tmp_path):
     files, _ = run(tmp_path / "run")
     with pytest.raises(CheckpointError, match="2 agents, the environment 3"):
         resume(files, "model.num_agents=3", "experiment.epochs=3")
@@ -158,7 +156,7 @@ def test_a_state_that_does_not_fit_the_environment_is_refused(tmp_path):
         resume(files, "model.lstm_ppo.hidden_size=9", "experiment.epochs=3")
 
 
-def test_a_damaged_state_is_refused(tmp_path):
+def test_resume_rejects_a_damaged_state(tmp_path):
     files, _ = run(tmp_path / "run")
     data = bytearray(files.run_state.read_bytes())
     data[len(data) // 2] ^= 1
@@ -167,7 +165,7 @@ def test_a_damaged_state_is_refused(tmp_path):
         resume(files, "experiment.epochs=3")
 
 
-def test_missing_rows_are_told(tmp_path):
+def test_resume_rejects_missing_rows(tmp_path):
     files, _ = run(tmp_path / "run")
     lines = files.metrics.read_text().splitlines(keepends=True)
     files.metrics.write_text("".join(lines[:2]))
@@ -175,22 +173,22 @@ def test_missing_rows_are_told(tmp_path):
         resume(files, "experiment.epochs=3")
 
 
-def test_what_a_killed_process_was_writing_goes_away(tmp_path):
+def test_resume_removes_partial_files(tmp_path):
     files, _ = run(tmp_path / "run")
-    litter = [
+    partial_files = [
         files.directory / ".metrics.csv.unfinished",
         files.directory / ".run_state.pt.unfinished",
         files.checkpoints / ".0.pt.unfinished",
         files.directory / "comparison" / ".runs.csv.unfinished",
     ]
-    for path in litter:
+    for path in partial_files:
         path.parent.mkdir(exist_ok=True)
         path.write_text("half of it")
     resume(files, "experiment.epochs=3")
-    assert not any(path.exists() for path in litter)
+    assert not any(path.exists() for path in partial_files)
 
 
-def test_tensorboard_has_each_epoch_once(crash_at, tmp_path):
+def test_resume_leaves_each_epoch_once_in_tensorboard(crash_at, tmp_path):
     crash_at(3 * TURNS + 3)
     files = RunFiles(tmp_path / "run")
     config = config_of("gru in tag", "checkpoint_period=5")
@@ -201,29 +199,29 @@ def test_tensorboard_has_each_epoch_once(crash_at, tmp_path):
     assert [event.step for event in reader.Scalars("score")] == list(range(LAST + 1))
 
 
-def test_other_software_is_told(tmp_path, caplog):
+def test_resume_warns_of_changed_versions(tmp_path, caplog):
     files, _ = run(tmp_path / "run")
-    noted = OmegaConf.load(files.provenance)
-    noted.sessions[0].versions.torch = "1.0"  # pyright: ignore[reportAttributeAccessIssue]
-    OmegaConf.save(noted, files.provenance)
+    saved = OmegaConf.load(files.provenance)
+    saved.sessions[0].versions.torch = "1.0"  # pyright: ignore[reportAttributeAccessIssue]
+    OmegaConf.save(saved, files.provenance)
     resume(files, "experiment.epochs=3")
     assert f"torch 1.0 -> {torch.__version__}" in caplog.text
     assert "numpy" not in caplog.text
 
 
-def test_provenance_has_seeds_and_versions(tmp_path):
+def test_provenance_holds_seeds_and_versions(tmp_path):
     files, _ = run(tmp_path / "run", "tag", "lstm_ppo")
-    noted = OmegaConf.to_container(OmegaConf.load(files.provenance))
-    assert isinstance(noted, dict)
-    assert noted["seed"] == 5
-    assert [agent["name"] for agent in noted["agents"]] == ["0", "1", "2"]
-    assert len({agent["seed"] for agent in noted["agents"]}) == 3
-    [session] = noted["sessions"]
+    saved = OmegaConf.to_container(OmegaConf.load(files.provenance))
+    assert isinstance(saved, dict)
+    assert saved["seed"] == 5
+    assert [agent["name"] for agent in saved["agents"]] == ["0", "1", "2"]
+    assert len({agent["seed"] for agent in saved["agents"]}) == 3
+    [session] = saved["sessions"]
     assert session["versions"]["numpy"] == np.__version__
     assert session["versions"]["torch"] == torch.__version__
 
 
-def test_a_checkpoint_period_of_its_own(tmp_path):
+def test_checkpoint_period_defaults_to_the_record_period_and_is_checked(tmp_path):
     files = start(tmp_path / "run", config_of("gru in tag", "checkpoint_period=null"))
     state = read_run_state(files)
     assert state is not None
@@ -243,7 +241,7 @@ class TestOnTheCommandLine:
         OmegaConf.save(OmegaConf.create(choices), files.directory / ".hydra" / "hydra.yaml")
         return files.directory
 
-    def test_hydra_works_in_the_runs_directory_with_its_overrides(self, directory):
+    def test_hydra_arguments_use_the_runs_directory_and_overrides(self, directory):
         arguments = hydra_arguments([f"resume={directory}", "experiment.epochs=9", "seed=6"])
         assert arguments == [
             *("model.lstm_ppo.hidden_size=8", "experiment.epochs=9", "seed=6"),
@@ -251,12 +249,12 @@ class TestOnTheCommandLine:
         ]
         assert hydra_arguments(["resume=null", "seed=6"]) == ["resume=null", "seed=6"]
 
-    def test_options_come_before_overrides(self, directory):
+    def test_hydra_arguments_put_options_before_overrides(self, directory):
         arguments = hydra_arguments(["quiet=true", f"resume={directory}", "--cfg", "job"])
         assert arguments[:2] == ["--cfg", "job"]
         assert arguments[2:5] == ["seed=5", "model.lstm_ppo.hidden_size=8", "quiet=true"]
 
-    def test_contradictions_are_refused_by_name(self, directory):
+    def test_continued_config_rejects_contradictions(self, directory):
         composed = small_config("treasurehunt", "lstm_ppo", "seed=6", "experiment.epochs=9")
         composed.resume = str(directory)
         given = ["seed=5", "seed=6", "experiment.epochs=9", "world.gem_value=10"]
@@ -266,13 +264,13 @@ class TestOnTheCommandLine:
         config = continued_config(composed, given[2:], ["model"])
         assert (config.seed, config.experiment.epochs) == (5, 9)
 
-    def test_another_model_is_refused_before_the_config_is_composed(self, directory):
+    def test_hydra_arguments_reject_another_model(self, directory):
         with pytest.raises(ConfigError, match=r"model=gru_ppo \(the run has lstm_ppo\)"):
             hydra_arguments([f"resume={directory}", "model=gru_ppo"])
         hydra_arguments([f"resume={directory}", "model=lstm_ppo"])
 
-    def test_no_run_and_several_jobs_are_refused(self, directory, tmp_path):
-        with pytest.raises(ConfigError, match=r"there is no run, since it has no config\.yaml"):
+    def test_hydra_arguments_reject_a_missing_run_and_a_sweep(self, directory, tmp_path):
+        with pytest.raises(ConfigError, match=r"not a run directory: it has no config\.yaml"):
             hydra_arguments([f"resume={tmp_path / 'nowhere'}"])
         with pytest.raises(ConfigError, match="leave out -m"):
             hydra_arguments(["-m", f"resume={directory}"])

@@ -1,4 +1,4 @@
-"""A run directory that version 0.1.0 wrote is resumed, compared, evaluated and inspected.
+"""Run directories of version 0.1.0: resume, compare, evaluate and inspect.
 
 Three agents (lstm_ppo, gru_ppo, iqn) in treasurehunt, epochs 0 to 3, with two replacements and
 recorded states.
