@@ -10,7 +10,7 @@ from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments.environments import build_environment
-from sorrel_recurrent_ppo.experiments.experiment import resolve_config
+from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.integration.install import install, uninstall
 from sorrel_recurrent_ppo.registry import load_model_class
 from sorrel_recurrent_ppo.support.randomness import seed_global_generators

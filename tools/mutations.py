@@ -30,7 +30,7 @@ class Mutation(NamedTuple):
     Attributes:
         title: Description of the fault.
         file: Path of the module inside the package, without ``.py``.
-        old: Text to replace; its first occurrence counts.
+        old: Text to replace, at its first occurrence.
         new: The replacement.
         tests: Paths of test files inside ``tests``, without ``.py``.
     """

@@ -6,25 +6,15 @@ import logging
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from sorrel.environment import Environment
-from sorrel.utils.logging import TensorboardLogger
 
 from sorrel_recurrent_ppo.errors import ConfigError, NumericalError, unknown_name
 from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
 from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requests
 from sorrel_recurrent_ppo.experiments.logging.plotting import plot_learning_curve
-from sorrel_recurrent_ppo.experiments.logging.progress import progress_sinks
-from sorrel_recurrent_ppo.experiments.logging.run_logging import (
-    CsvSink,
-    RunLogger,
-    Sink,
-    TensorboardSink,
-)
-from sorrel_recurrent_ppo.experiments.logging.wandb_logging import wandb_sinks
 from sorrel_recurrent_ppo.experiments.parallel_training import training_threads
-from sorrel_recurrent_ppo.experiments.provenance import note_session
+from sorrel_recurrent_ppo.experiments.provenance import record_session
 from sorrel_recurrent_ppo.experiments.resume.fast_forward import skipping_epochs
 from sorrel_recurrent_ppo.experiments.resume.resumed_config import resume_command
 from sorrel_recurrent_ppo.experiments.resume.run_checkpoints import RunCheckpoints
@@ -35,6 +25,8 @@ from sorrel_recurrent_ppo.experiments.resume.run_state import (
     restore_replacements,
     restore_run_state,
 )
+from sorrel_recurrent_ppo.experiments.run_config import checkpoint_period, resolve_config
+from sorrel_recurrent_ppo.experiments.run_sinks import build_logger
 from sorrel_recurrent_ppo.experiments.run_summary import (
     RunSummary,
     log_end,
@@ -42,32 +34,16 @@ from sorrel_recurrent_ppo.experiments.run_summary import (
     model_names,
     summarise,
 )
-from sorrel_recurrent_ppo.experiments.state_recording import StateSink
 from sorrel_recurrent_ppo.integration.install import install
 from sorrel_recurrent_ppo.population.members import Population, population_of
-from sorrel_recurrent_ppo.recording.agent_view import animate_agent_view
-from sorrel_recurrent_ppo.recording.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
-from sorrel_recurrent_ppo.support.checks import check_flag, check_integer
-from sorrel_recurrent_ppo.support.randomness import fresh_seed, seed_global_generators
+from sorrel_recurrent_ppo.support.randomness import seed_global_generators
 
-__all__ = [
-    "build_seeded",
-    "resolve_config",
-    "run_experiment",
-]
+__all__ = ["build_seeded", "run_experiment"]
 
 log = logging.getLogger(__name__)
-
-_LEAST = {
-    "seed": 0,
-    "threads": 1,
-    "experiment.epochs": 0,
-    "experiment.max_turns": 1,
-    "experiment.record_period": 1,
-}
 
 
 def run_experiment(
@@ -117,7 +93,7 @@ def run_experiment(
         env.reset()  # some environments build their agents in reset
         check_number_of_agents(env, state)
     first_epoch = next_epoch(state)
-    note_session(files, config, population, first_epoch=first_epoch, command=command)
+    record_session(files, config, population, first_epoch=first_epoch, command=command)
     log_start(config, population, first_epoch)
     with training_threads(env, population, config.threads), stop_requests() as stop:
         summary = _run(env, population, files, state=state, plain=plain, stop=stop)
@@ -159,32 +135,6 @@ def _population(env: Environment, config: DictConfig) -> Population:
     return population
 
 
-def resolve_config(config: DictConfig) -> DictConfig:
-    """Return the config with interpolations resolved, the seed drawn and values checked.
-
-    Raises:
-        ConfigError: A mandatory key is not set, or a value is invalid.
-    """
-    missing = OmegaConf.missing_keys(config)
-    if missing:
-        keys = ", ".join(sorted(missing))
-        raise ConfigError(f"the config needs a value for {keys}; set it with {keys}=...")
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    assert isinstance(resolved, DictConfig)
-    resolved.pop("resume", None)  # belongs to the command, not to the run
-    if resolved.seed is None:
-        resolved.seed = fresh_seed()
-    for key, least in _LEAST.items():
-        check_integer(key, OmegaConf.select(resolved, key), least)
-    for key in ("quiet", "log_turns", "record_states"):
-        check_flag(key, OmegaConf.select(resolved, key, default=False))
-    if resolved.get("checkpoint_period") is not None:
-        check_integer("checkpoint_period", resolved.checkpoint_period, 1)
-    if resolved.get("record_states"):
-        check_integer("record_states_limit", resolved.get("record_states_limit"), 1)
-    return resolved
-
-
 def build_seeded(config: DictConfig) -> Environment:
     """Build the environment and its models; seed the global streams before and after.
 
@@ -213,13 +163,13 @@ def _run(
 ) -> RunSummary:
     animate = env.config.experiment.get("animate", False)
     first_epoch = next_epoch(state)
-    logger = _logger(env, population, files, first_epoch=first_epoch, plain=plain)
+    logger = build_logger(env, population, files, first_epoch=first_epoch, plain=plain)
     restore_replacements(files, state)
     checkpoints = RunCheckpoints(
         population,
         logger,
         files,
-        period=_checkpoint_period(env.config),
+        period=checkpoint_period(env.config),
         last_epoch=env.config.experiment.epochs,
         first_epoch=first_epoch,
         stop=stop,
@@ -247,44 +197,3 @@ def _run(
             title = f"{model_names(population)} in {env.config.environment.name}"
             plot_learning_curve(files, title)
     return summarise(logger.state_dict())
-
-
-def _checkpoint_period(config: DictConfig) -> int:
-    period = config.get("checkpoint_period")
-    return config.experiment.record_period if period is None else period
-
-
-def _logger(
-    env: Environment, population: Population, files: RunFiles, *, first_epoch: int, plain: bool
-) -> RunLogger:
-    last_epoch, quiet = env.config.experiment.epochs, env.config.get("quiet", False)
-    wandb = wandb_sinks(env.config, files)  # prints during init: before the live view
-    again = files.tensorboard.is_dir()
-    tensorboard = TensorboardLogger(last_epoch, files.tensorboard)
-    sink = TensorboardSink(tensorboard)
-    if again and not env.config.log_turns:  # turns have other step numbers than epochs
-        sink.purge_from(first_epoch)
-    sinks: list[Sink] = [
-        CsvSink(files, n_agents=len(population.members), first_epoch=first_epoch),
-        sink,
-        *_state_sinks(env, population, files),
-        *progress_sinks(Console(), last_epoch, plain=plain, quiet=quiet),
-        *wandb,  # prints on close: after the view
-    ]
-    turn_logger = tensorboard if env.config.log_turns else None
-    logger = RunLogger(env, population, sinks, turn_logger=turn_logger)
-    logger.skip_until(first_epoch)
-    return logger
-
-
-def _state_sinks(env: Environment, population: Population, files: RunFiles) -> list[Sink]:
-    if not env.config.get("record_states"):
-        return []
-
-    def animate(states: RecordedStates) -> None:
-        view = files.agent_view(states.subject.agent, states.epochs[0])
-        animate_agent_view(states, view)
-
-    on_recorded = animate if env.config.experiment.get("animate", False) else None
-    limit = env.config.record_states_limit
-    return [StateSink(env, population, files, limit=limit, on_recorded=on_recorded)]

@@ -34,11 +34,11 @@ class StopRequest:
     """Signal handler that records a request to stop.
 
     Attributes:
-        asked: Whether to stop after the current epoch.
+        requested: Whether to stop after the current epoch.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal.
@@ -46,9 +46,9 @@ class StopRequest:
         Raises:
             KeyboardInterrupt: It is the second signal.
         """
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
         # Not through a stream: the signal may interrupt a write to it.
         os.write(2, _NOTICE)
 

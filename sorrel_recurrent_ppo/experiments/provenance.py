@@ -16,7 +16,7 @@ from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 
-__all__ = ["current_versions", "note_session"]
+__all__ = ["current_versions", "record_session"]
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def current_versions() -> dict[str, str]:
     return versions
 
 
-def note_session(
+def record_session(
     files: RunFiles,
     config: DictConfig,
     population: Population,

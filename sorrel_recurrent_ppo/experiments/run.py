@@ -20,9 +20,9 @@ from sorrel_recurrent_ppo.experiments.interruption import INTERRUPTED, RunStoppe
 from sorrel_recurrent_ppo.experiments.logging.console_log import warnings_only
 from sorrel_recurrent_ppo.experiments.resume.resumed_config import (
     command_of,
-    continued_config,
     hydra_arguments,
     resume_command,
+    resumed_run_config,
 )
 from sorrel_recurrent_ppo.experiments.sweep_jobs import isolate_job_failures
 from sorrel_recurrent_ppo.run_files import RunFiles
@@ -66,7 +66,7 @@ def run_job(config: DictConfig) -> float:
     try:
         if resume:
             files = RunFiles(Path(config.resume))
-            config = continued_config(config, overrides, hydra_config.runtime.choices)
+            config = resumed_run_config(config, overrides, hydra_config.runtime.choices)
         with warnings_only() if config.get("quiet", False) else nullcontext():
             summary = run_experiment(
                 config,

@@ -11,7 +11,7 @@ import torch
 from sorrel.agents import Agent
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
 from sorrel_recurrent_ppo.learning.rollout import PendingStep, Rollout
 from sorrel_recurrent_ppo.models.base import RecurrentPPO
 from sorrel_recurrent_ppo.policy.observations import picture_shape
@@ -34,18 +34,18 @@ log = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 
 
-class _Step(NamedTuple):
+class _CompletedStep(NamedTuple):
     """A completed step.
 
     Attributes:
         turn: The turn of the epoch in which it was taken.
-        step: The rollout's pending step, with observation, action and recurrent state.
+        pending: The rollout's pending step, with observation, action and recurrent state.
         reward: Its reward.
         done: Whether it ended the episode.
     """
 
     turn: int
-    step: PendingStep
+    pending: PendingStep
     reward: float
     done: bool
 
@@ -59,8 +59,8 @@ class _Recording:
     def __init__(self, env: Environment, member: Member, model: RecurrentPPO) -> None:
         self.member, self.model = member, model
         self._rollout = model.memory
-        self._steps: list[_Step] = []
-        override(self._rollout, "add", _add_and_note, env, self._steps)
+        self._steps: list[_CompletedStep] = []
+        override(self._rollout, "add", _add_and_record, env, self._steps)
 
     def stop(self) -> None:
         """Remove the override of the rollout's ``add``."""
@@ -68,21 +68,21 @@ class _Recording:
 
     def arrays(self, epoch: int) -> dict[str, np.ndarray]:
         """Return the steps so far as the arrays of `PER_STEP`."""
-        steps = [noted.step for noted in self._steps]
-        n, core = len(steps), self.model.policy.core
-        rows = np.array([_row_after(step) for step in steps], np.float32)
-        state = core.state_from_flat(torch.from_numpy(rows.reshape(n, core.state_size)))
+        pending = [step.pending for step in self._steps]
+        n, core = len(pending), self.model.policy.core
+        flat_states = np.array([_flat_state_after(step) for step in pending], np.float32)
+        state = core.state_from_flat(torch.from_numpy(flat_states.reshape(n, core.state_size)))
         hidden, *cell = (part[0].numpy() for part in _parts(state))
         columns = (
             np.full(n, epoch, np.int64),
-            np.array([noted.turn for noted in self._steps], np.int64),
-            np.array([step.obs for step in steps], np.float32),
-            np.array([step.action for step in steps], np.int64),
-            np.array([noted.reward for noted in self._steps], np.float32),
-            np.array([noted.done for noted in self._steps], bool),
-            np.array([step.episode_start for step in steps], bool),
-            np.array([step.value for step in steps], np.float32),
-            np.array([np.sum(step.log_probs) for step in steps], np.float32),
+            np.array([step.turn for step in self._steps], np.int64),
+            np.array([step.obs for step in pending], np.float32),
+            np.array([step.action for step in pending], np.int64),
+            np.array([step.reward for step in self._steps], np.float32),
+            np.array([step.done for step in self._steps], bool),
+            np.array([step.episode_start for step in pending], bool),
+            np.array([step.value for step in pending], np.float32),
+            np.array([np.sum(step.log_probs) for step in pending], np.float32),
             hidden,
         )
         arrays: dict[str, np.ndarray] = dict(zip(PER_STEP, columns, strict=True))
@@ -98,21 +98,21 @@ def _parts(state: Any) -> tuple[torch.Tensor, ...]:
     return state if isinstance(state, tuple) else (state,)
 
 
-def _row_after(step: PendingStep) -> np.ndarray:
+def _flat_state_after(step: PendingStep) -> np.ndarray:
     """Return the flat state after a step: zeros if it was reset before the reward."""
     after = step.next_recurrent_state
     return np.zeros_like(step.recurrent_state) if after is None else after
 
 
-def _add_and_note(
-    rollout: Rollout, env: Environment, noted: list[_Step], *args: Any, **kwargs: Any
+def _add_and_record(
+    rollout: Rollout, env: Environment, steps: list[_CompletedStep], *args: Any, **kwargs: Any
 ) -> None:
     """Override ``Rollout.add(obs, action, reward, done, ...)`` and record the completed step."""
     step = rollout.pending
     type(rollout).add(rollout, *args, **kwargs)
     given = dict(zip(("obs", "action", "reward", "done"), args, strict=False)) | kwargs
     assert step is not None  # otherwise add raises
-    noted.append(_Step(env.turn, step, float(given["reward"]), bool(given["done"])))
+    steps.append(_CompletedStep(env.turn, step, float(given["reward"]), bool(given["done"])))
 
 
 class StateSink:
@@ -144,7 +144,7 @@ class StateSink:
         self._limit = limit * MEGABYTE
         self._on_recorded = on_recorded
         self._running: list[_Recording] = []
-        self._kept: dict[str, RecordedStates] = {}
+        self._stored: dict[str, RecordedStates] = {}
         self._warned = False
         self._warn_of_models_without_states()
         population.epoch_start_callbacks.append(self._start_epoch)
@@ -153,7 +153,7 @@ class StateSink:
         """Write the epoch, if it was recorded."""
         for recording in self._running:
             if len(recording):
-                self._keep(recording, record.epoch)
+                self._store(recording, record.epoch)
         self._stop()
 
     def close(self) -> None:
@@ -176,13 +176,13 @@ class StateSink:
             recording.stop()
         self._running = []
 
-    def _keep(self, recording: _Recording, epoch: int) -> None:
+    def _store(self, recording: _Recording, epoch: int) -> None:
         name = recording.member.name
         subject = subject_of(recording.member, recording.member.agent, recording.model)
         latest = RecordedStates(subject, recording.arrays(epoch))
-        earlier = self._kept[name] if name in self._kept else self._on_disk(name, epoch)
+        earlier = self._stored[name] if name in self._stored else self._on_disk(name, epoch)
         states = self._bounded(earlier.concatenate(latest) if earlier else latest)
-        self._kept[name] = states
+        self._stored[name] = states
         save_states(states, self._files.recorded_states(name))
         if self._on_recorded is not None:
             self._on_recorded(latest)

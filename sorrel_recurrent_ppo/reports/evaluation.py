@@ -14,7 +14,8 @@ from sorrel.models import BaseModel
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.experiments.experiment import build_seeded
-from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord, RunLogger
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
+from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.parallel_training import training_threads
 from sorrel_recurrent_ppo.population.members import Population, population_of
 from sorrel_recurrent_ppo.registry import is_ppo_model

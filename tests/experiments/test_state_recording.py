@@ -8,7 +8,8 @@ import torch
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.experiments import experiment
-from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
+from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.experiments.state_recording import StateSink
 from sorrel_recurrent_ppo.models.base import RecurrentPPO
 from sorrel_recurrent_ppo.population.members import population_of
@@ -29,7 +30,7 @@ def recorded(tmp_path, environment="treasurehunt", model="lstm_ppo", *overrides)
 
 def small_env(model="lstm_ppo", *overrides):
     config = small_config("treasurehunt", model, *RECORDED, *overrides)
-    env = experiment.build_seeded(experiment.resolve_config(config))
+    env = experiment.build_seeded(resolve_config(config))
     population = population_of(env)
     assert population is not None
     return env, population

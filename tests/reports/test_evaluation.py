@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.experiments.experiment import build_seeded, resolve_config, run_experiment
+from sorrel_recurrent_ppo.experiments.experiment import build_seeded, run_experiment
+from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.reports.evaluation import evaluation_seeds
 from sorrel_recurrent_ppo.reports.saved_agents import choose_agents
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun

@@ -1,6 +1,7 @@
 """Short evaluations of saved runs."""
 
-from sorrel_recurrent_ppo.experiments.experiment import build_seeded, resolve_config
+from sorrel_recurrent_ppo.experiments.experiment import build_seeded
+from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.population.members import population_of
 from sorrel_recurrent_ppo.reports.evaluate import EvaluateSettings, evaluate_run
 from sorrel_recurrent_ppo.reports.saved_agents import load_saved_agent

@@ -1,4 +1,4 @@
-"""Whether two runs left the same files, bit for bit."""
+"""Comparison of the files of two runs, bit for bit."""
 
 from typing import Any
 

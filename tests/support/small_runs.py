@@ -1,9 +1,10 @@
-"""Whole runs in Sorrel's own examples, small ones, in the process of the test."""
+"""Small complete runs in Sorrel's examples, in the process of the test."""
 
 import csv
 
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments import experiment
@@ -45,7 +46,15 @@ def run(directory, *config):
     return files, summary
 
 
+def resume(files, *changes):
+    """Resume a run with changes of its config such as ``"experiment.epochs=3"``."""
+    config = OmegaConf.merge(OmegaConf.load(files.config), OmegaConf.from_dotlist(list(changes)))
+    assert isinstance(config, DictConfig)
+    return experiment.run_experiment(config, files, resume=True)
+
+
 def without_times(path):
+    """Return the rows of a CSV file without wall times."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -53,17 +62,17 @@ def without_times(path):
     return rows
 
 
-def weights(path):
-    """Return every floating-point tensor of a checkpoint, by its place in the file."""
+def weights(file):
+    """Return every floating-point tensor of a checkpoint, by its path in the file."""
     found = {}
 
-    def collect(value, place):
+    def collect(value, path):
         if isinstance(value, dict):
             for key, inner in value.items():
-                collect(inner, (*place, key))
+                collect(inner, (*path, key))
         elif isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim:
-            found[place] = value
+            found[path] = value
 
-    checkpoint = torch.load(path, weights_only=True)
+    checkpoint = torch.load(file, weights_only=True)
     collect({k: v for k, v in checkpoint.items() if not k.startswith("optim")}, ())
     return found

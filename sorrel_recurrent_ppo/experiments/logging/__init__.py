@@ -1,5 +1,5 @@
 """Recording the epochs of a run: CSV, TensorBoard, wandb, terminal and learning curve.
 
-``run_logging`` defines the epoch record and the logger that passes it to sinks; the other modules
-contain the sinks.
+``epoch_records`` defines the record of an epoch and the interface of a sink, ``run_logging`` the
+logger that passes records to sinks. The other modules contain the sinks.
 """

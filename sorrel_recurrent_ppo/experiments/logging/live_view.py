@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import AgentRecord, EpochRecord
 from sorrel_recurrent_ppo.experiments.logging.pace import Pace
-from sorrel_recurrent_ppo.experiments.logging.run_logging import AgentRecord, EpochRecord
 
 __all__ = ["LiveView"]
 

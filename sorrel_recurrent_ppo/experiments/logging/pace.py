@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import timedelta
 
-from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
 
 __all__ = ["Pace"]
 

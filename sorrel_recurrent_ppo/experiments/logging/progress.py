@@ -6,9 +6,9 @@ import math
 
 from rich.console import Console
 
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord, Sink
 from sorrel_recurrent_ppo.experiments.logging.live_view import LiveView
 from sorrel_recurrent_ppo.experiments.logging.pace import Pace
-from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord, Sink
 
 __all__ = ["PlainProgress", "progress_sinks"]
 

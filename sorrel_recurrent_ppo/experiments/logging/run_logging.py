@@ -1,117 +1,26 @@
-"""Epoch records of a run, and the sinks they are written to."""
+"""The logger of a run: turns what Sorrel's runner reports into epoch records for the sinks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from sorrel.environment import Environment
 from sorrel.utils.logging import Logger, TensorboardLogger
 from sorrel.utils.turn_stats import TurnStats
-from tensorboard.compat.proto.event_pb2 import (  # generated names
-    Event,  # pyright: ignore[reportAttributeAccessIssue]
-    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import (
+    AGENT_REWARD,
+    AgentRecord,
+    EpochRecord,
+    Sink,
 )
-
-from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.population.members import Population
-from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.support.csv_table import CsvTable
 
-__all__ = [
-    "AgentRecord",
-    "CsvSink",
-    "EpochRecord",
-    "RunLogger",
-    "Sink",
-    "TensorboardSink",
-    "scalars",
-]
-
-AGENT_REWARD = "reward/"  # prefix of single agents' reward metrics
-
-
-@dataclass(frozen=True)
-class AgentRecord:
-    """The record of one agent in one epoch.
-
-    Attributes:
-        name: Its lasting name.
-        index: Its index in ``env.agents``.
-        model: Its model's registry name.
-        reward: Its reward of the epoch, summed over the turns.
-        diagnostics: Metrics of its model's latest update; empty for models that report none.
-        kind: Its kind.
-    """
-
-    name: str
-    index: int
-    model: str
-    reward: float
-    diagnostics: Mapping[str, float]
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """The record of one epoch.
-
-    Attributes:
-        epoch: Its number, from 0.
-        reward: The world's total reward.
-        loss: The sum of the agents' losses.
-        epsilon: The first agent's epsilon.
-        steps: Agent steps since the start of the run.
-        epoch_steps: Agent steps of this epoch.
-        seconds: Wall time of this epoch.
-        values: Other metrics of the environment and its models, by name.
-        agents: One record per agent.
-    """
-
-    epoch: int
-    reward: float
-    loss: float
-    epsilon: float
-    steps: int
-    epoch_steps: int
-    seconds: float
-    values: Mapping[str, float]
-    agents: Sequence[AgentRecord]
-
-    @property
-    def fps(self) -> float:
-        """Agent steps per second of wall time, acting and training together."""
-        return self.epoch_steps / self.seconds
-
-
-def scalars(record: EpochRecord) -> dict[str, float]:
-    """Return an epoch's values by the metric names used in dashboards.
-
-    Returns:
-        ``time/fps`` and ``time/seconds``; each agent's ``reward/<name>``; the metrics of the
-        environment and the models, averaged over the agents (``train/value_loss``); and those of
-        each model (``agent_<name>/train/value_loss``).
-    """
-    named = {"time/fps": record.fps, "time/seconds": record.seconds, **record.values}
-    for agent in record.agents:
-        named[f"{AGENT_REWARD}{agent.name}"] = agent.reward
-        for name, value in agent.diagnostics.items():
-            named[f"agent_{agent.name}/{name}"] = value
-    return named
-
-
-class Sink(Protocol):
-    """A destination of epoch records."""
-
-    def write(self, record: EpochRecord) -> None:
-        """Write one epoch."""
-
-    def close(self) -> None:
-        """Flush and close; nothing is written afterwards."""
+__all__ = ["RunLogger"]
 
 
 class RunLogger(Logger):
@@ -171,7 +80,7 @@ class RunLogger(Logger):
             steps=self.steps,
             epoch_steps=epoch_steps,
             seconds=now - self._epoch_started,
-            values=self._of_all_agents(_flatten(kwargs)),
+            values=_without_agent_rewards(_flatten(kwargs)),
             agents=self._agent_records(),
         )
         self._epoch_started = now
@@ -206,11 +115,6 @@ class RunLogger(Logger):
             for sink in reversed(self._sinks):
                 closing.callback(sink.close)
 
-    @staticmethod
-    def _of_all_agents(values: Mapping[str, float]) -> dict[str, float]:
-        """Remove single agents' rewards, which the agents' records contain."""
-        return {n: value for n, value in values.items() if not n.startswith(AGENT_REWARD)}
-
     def _agent_records(self) -> list[AgentRecord]:
         return [
             AgentRecord(
@@ -225,86 +129,9 @@ class RunLogger(Logger):
         ]
 
 
-class CsvSink:
-    """Writes ``metrics.csv``, a row per epoch, and ``agents.csv``, a row per epoch and agent.
-
-    Args:
-        files: The run's files.
-        n_agents: Number of agents in the environment.
-        first_epoch: The epoch from which the run resumes; the rows before it are kept.
-
-    Raises:
-        CheckpointError: Rows before ``first_epoch`` are missing.
-    """
-
-    def __init__(self, files: RunFiles, *, n_agents: int = 0, first_epoch: int = 0) -> None:
-        self._metrics = CsvTable(
-            files.metrics,
-            ["epoch", "reward", "loss", "epsilon", "steps", "seconds"],
-            n_kept=first_epoch,
-        )
-        try:
-            self._agents = CsvTable(
-                files.agents,
-                ["epoch", "agent", "index", "model", "kind", "reward"],
-                n_kept=first_epoch * n_agents,
-            )
-        except (CheckpointError, OSError):
-            self._metrics.close()
-            raise
-
-    def write(self, record: EpochRecord) -> None:
-        """Append the epoch's rows."""
-        self._metrics.append(
-            {
-                "epoch": record.epoch,
-                "reward": record.reward,
-                "loss": record.loss,
-                "epsilon": record.epsilon,
-                "steps": record.steps,
-                "seconds": f"{record.seconds:.4f}",
-                **record.values,
-            }
-        )
-        for agent in record.agents:
-            self._agents.append(
-                {
-                    "epoch": record.epoch,
-                    "agent": agent.name,
-                    "index": agent.index,
-                    "model": agent.model,
-                    "kind": agent.kind,
-                    "reward": agent.reward,
-                    **agent.diagnostics,
-                }
-            )
-
-    def close(self) -> None:
-        """Close both files."""
-        self._metrics.close()
-        self._agents.close()
-
-
-class TensorboardSink:
-    """Writes through Sorrel's TensorBoard logger: its own tags, and all `scalars`."""
-
-    def __init__(self, logger: TensorboardLogger) -> None:
-        self._logger = logger
-
-    def purge_from(self, epoch: int) -> None:
-        """Discard what an earlier process wrote from this epoch on."""
-        restart = Event(session_log=SessionLog(status=SessionLog.START))
-        self._logger.writer._get_file_writer().add_event(restart, step=epoch)
-
-    def write(self, record: EpochRecord) -> None:
-        """Write the epoch's scalars."""
-        self._logger.record_epoch(
-            record.epoch, record.loss, record.reward, record.epsilon, **scalars(record)
-        )
-
-    def close(self) -> None:
-        """Flush and close the writer."""
-        self._logger.writer.close()
+def _without_agent_rewards(values: Mapping[str, float]) -> dict[str, float]:
+    """Remove single agents' rewards, which the agents' records contain."""
+    return {n: value for n, value in values.items() if not n.startswith(AGENT_REWARD)}
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

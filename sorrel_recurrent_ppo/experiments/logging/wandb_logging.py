@@ -7,9 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
-from sorrel_recurrent_ppo.experiments.logging.run_logging import EpochRecord, Sink, scalars
+from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord, Sink, scalars
 from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.checks import check_choice
 from sorrel_recurrent_ppo.support.randomness import untouched_random_state
 
 __all__ = ["WandbSink", "wandb_sinks"]
@@ -30,8 +31,7 @@ def wandb_sinks(config: DictConfig, files: RunFiles) -> list[Sink]:
             start.
     """
     kind = OmegaConf.select(config, "logger.type", default="files")
-    if kind not in LOGGERS:
-        raise ConfigError(unknown_name("there is no logger.type", kind, LOGGERS))
+    check_choice("logger.type", kind, LOGGERS)
     return [WandbSink(config, files)] if kind == "wandb" else []
 
 
@@ -50,8 +50,7 @@ class WandbSink:
 
     def __init__(self, config: DictConfig, files: RunFiles) -> None:
         settings = config.logger
-        if settings.mode not in MODES:
-            raise ConfigError(unknown_name("there is no logger.mode", settings.mode, MODES))
+        check_choice("logger.mode", settings.mode, MODES)
         wandb = _import_wandb()
         try:
             with untouched_random_state():

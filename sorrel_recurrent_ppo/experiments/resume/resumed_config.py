@@ -15,7 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.run_files import RunFiles
 
-__all__ = ["MAY_DIFFER", "command_of", "continued_config", "hydra_arguments", "resume_command"]
+__all__ = [
+    "CHANGEABLE_KEYS",
+    "command_of",
+    "hydra_arguments",
+    "resume_command",
+    "resumed_run_config",
+]
 
 _KEY = "resume"
 PROGRAM = "sorrel-recurrent-ppo run"
@@ -24,8 +30,8 @@ PROGRAM = "sorrel-recurrent-ppo run"
 _CONFIG_DIR = "command-line"
 _USER_PROVIDERS = (_CONFIG_DIR, "hydra.searchpath in command-line", "hydra.searchpath in main")
 
-# What may be changed when a run is resumed.
-MAY_DIFFER = (
+# The keys that a resumed run may change.
+CHANGEABLE_KEYS = (
     *("experiment.epochs", "experiment.record_period", "experiment.animate"),
     *("checkpoint_period", "threads", "log_turns", "quiet", "record_states", "record_states_limit"),
 )
@@ -60,7 +66,9 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
     _check_choices(directory, others)
     keys = {_key(text) for text in others}
     earlier = [
-        text for text in _saved(directory, "overrides.yaml", "task", []) if _key(text) not in keys
+        text
+        for text in _read_hydra_file(directory, "overrides.yaml", "task", [])
+        if _key(text) not in keys
     ]
     quoted = _quoted(str(directory))
     overrides = [text for text in others if _is_override(text)]
@@ -78,7 +86,7 @@ def _is_override(argument: str) -> bool:
 
 def _search_path(directory: Path) -> list[str]:
     """Return the override that adds the run's own config folders to the search path."""
-    sources = _saved(directory, "hydra.yaml", "hydra.runtime.config_sources", [])
+    sources = _read_hydra_file(directory, "hydra.yaml", "hydra.runtime.config_sources", [])
     own = [
         f"{source['schema']}://{source['path']}"
         for source in sources
@@ -97,9 +105,9 @@ def _key(override: str) -> str:
 
 def _check_choices(directory: Path, overrides: Sequence[str]) -> None:
     """Reject changed config-group choices before Hydra composes the config."""
-    choices = _saved(directory, "hydra.yaml", "hydra.runtime.choices", {})
+    choices = _read_hydra_file(directory, "hydra.yaml", "hydra.runtime.choices", {})
     contradictions = [
-        f"{text} (the run has {_shown(choices[_key(text)])})"
+        f"{text} (the run has {_format_value(choices[_key(text)])})"
         for text in overrides
         if _key(text) in choices and text.partition("=")[2] != str(choices[_key(text)])
     ]
@@ -110,11 +118,11 @@ def _reject(directory: Path, contradictions: Sequence[str]) -> None:
     if contradictions:
         raise ConfigError(
             f"{_KEY}={directory} resumes the run with its own config; this contradicts it: "
-            f"{', '.join(contradictions)}. These may be changed: {', '.join(MAY_DIFFER)}"
+            f"{', '.join(contradictions)}. These may be changed: {', '.join(CHANGEABLE_KEYS)}"
         )
 
 
-def continued_config(
+def resumed_run_config(
     composed: DictConfig, overrides: Sequence[str], choices: Collection[str]
 ) -> DictConfig:
     """Return the config of a resumed run: the saved one with the allowed changes.
@@ -131,17 +139,17 @@ def continued_config(
     saved = OmegaConf.load(files.config)
     if not isinstance(saved, DictConfig):
         raise ConfigError(f"{files.config} is not the config of a run")
-    own = set(_saved(files.directory, "overrides.yaml", "task", []))
+    own = set(_read_hydra_file(files.directory, "overrides.yaml", "task", []))
     contradictions = []
     for override in _parsed([text for text in overrides if text not in own]):
         key = override.key_or_group
         if key == _KEY or key in choices:
             continue
         before, now = OmegaConf.select(saved, key), OmegaConf.select(composed, key)
-        if key in MAY_DIFFER:
+        if key in CHANGEABLE_KEYS:
             OmegaConf.update(saved, key, now, force_add=True)
         elif before != now:
-            contradictions.append(f"{override.input_line} (the run has {_shown(before)})")
+            contradictions.append(f"{override.input_line} (the run has {_format_value(before)})")
     _reject(files.directory, contradictions)
     return saved
 
@@ -159,7 +167,7 @@ def command_of(runtime: RuntimeConf, overrides: Sequence[str], directory: Path |
         folders = [s.path for s in runtime.config_sources if s.provider == _CONFIG_DIR]
         options = [text for path in folders for text in ("--config-dir", path)]
         return shlex.join([*PROGRAM.split(), *options, *overrides])
-    own = _saved(directory, "overrides.yaml", "task", [])
+    own = _read_hydra_file(directory, "overrides.yaml", "task", [])
     others = [text for text in overrides if text not in own and _key(text) != _KEY]
     return " ".join([resume_command(directory), *map(shlex.quote, others)])
 
@@ -168,13 +176,13 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
     return OverridesParser.create().parse_overrides(list(overrides))
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if OmegaConf.is_config(value):
         return str(OmegaConf.to_container(value))
     return "null" if value is None else str(value)
 
 
-def _saved(directory: Path, file_name: str, key: str, default: Any) -> Any:
+def _read_hydra_file(directory: Path, file_name: str, key: str, default: Any) -> Any:
     """Return a value from the run's ``.hydra`` folder, or the default if there is none."""
     path = directory / ".hydra" / file_name
     if not path.is_file():

@@ -61,7 +61,7 @@ class RunCheckpoints:
         """
         if epoch < self._first_epoch:
             return
-        stops = self._stop.asked and epoch < self._last_epoch
+        stops = self._stop.requested and epoch < self._last_epoch
         if stops or epoch % self._period == 0 or epoch == self._last_epoch:
             self._save(env)
         if stops:

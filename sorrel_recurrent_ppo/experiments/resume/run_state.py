@@ -11,7 +11,8 @@ from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
-from sorrel_recurrent_ppo.experiments.resume.object_state import capture_state, restore_state
+from sorrel_recurrent_ppo.experiments.resume.object_capture import capture_state
+from sorrel_recurrent_ppo.experiments.resume.object_restore import restore_state
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
 from sorrel_recurrent_ppo.population.admission import config_of
 from sorrel_recurrent_ppo.population.members import Member, Population, attach_model
@@ -52,11 +53,11 @@ def capture_run_state(
         Tensors, numbers, strings, lists and dictionaries.
     """
     objects, left_out = capture_state(_roots(env))
-    for place in left_out:
+    for path in left_out:
         log.warning(
             "The run's state cannot store %s: a resumed run starts with the value that the "
             "environment builds",
-            place,
+            path,
         )
     return {
         "epoch": population.epoch,

@@ -92,8 +92,8 @@ def test_missing_wandb_error_names_the_install_command(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("logger.mode=ofline", "Did you mean 'offline'"),
-        ("logger.type=wnadb", "Did you mean 'wandb'"),
+        ("logger.mode=ofline", "logger.mode cannot be 'ofline'. Did you mean 'offline'"),
+        ("logger.type=wnadb", "logger.type cannot be 'wnadb'. Did you mean 'wandb'"),
     ],
 )
 def test_unknown_logger_setting_suggests_the_closest(override, message, wandb, tmp_path):

@@ -1,19 +1,16 @@
 """Resumed runs equal uninterrupted runs, bit for bit."""
 
-import numpy as np
 import pytest
-import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from sorrel.environment import Environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.experiments import experiment
-from sorrel_recurrent_ppo.experiments.resume.resumed_config import continued_config, hydra_arguments
 from sorrel_recurrent_ppo.experiments.resume.run_state import read_run_state
 from sorrel_recurrent_ppo.run_files import RunFiles
 from support.run_comparison import assert_same_runs
-from support.small_runs import run, small_config, without_times
+from support.small_runs import resume, run, small_config, without_times
 
 pytestmark = pytest.mark.usefixtures("own_process")
 
@@ -72,12 +69,6 @@ def start(directory, config):
     files = RunFiles(directory)
     experiment.run_experiment(config, files)
     return files
-
-
-def resume(files, *changes):
-    config = OmegaConf.merge(OmegaConf.load(files.config), OmegaConf.from_dotlist(list(changes)))
-    assert isinstance(config, DictConfig)
-    return experiment.run_experiment(config, files, resume=True)
 
 
 def first_epochs(files):
@@ -199,28 +190,6 @@ def test_resume_leaves_each_epoch_once_in_tensorboard(crash_at, tmp_path):
     assert [event.step for event in reader.Scalars("score")] == list(range(LAST + 1))
 
 
-def test_resume_warns_of_changed_versions(tmp_path, caplog):
-    files, _ = run(tmp_path / "run")
-    saved = OmegaConf.load(files.provenance)
-    saved.sessions[0].versions.torch = "1.0"  # pyright: ignore[reportAttributeAccessIssue]
-    OmegaConf.save(saved, files.provenance)
-    resume(files, "experiment.epochs=3")
-    assert f"torch 1.0 -> {torch.__version__}" in caplog.text
-    assert "numpy" not in caplog.text
-
-
-def test_provenance_holds_seeds_and_versions(tmp_path):
-    files, _ = run(tmp_path / "run", "tag", "lstm_ppo")
-    saved = OmegaConf.to_container(OmegaConf.load(files.provenance))
-    assert isinstance(saved, dict)
-    assert saved["seed"] == 5
-    assert [agent["name"] for agent in saved["agents"]] == ["0", "1", "2"]
-    assert len({agent["seed"] for agent in saved["agents"]}) == 3
-    [session] = saved["sessions"]
-    assert session["versions"]["numpy"] == np.__version__
-    assert session["versions"]["torch"] == torch.__version__
-
-
 def test_checkpoint_period_defaults_to_the_record_period_and_is_checked(tmp_path):
     files = start(tmp_path / "run", config_of("gru in tag", "checkpoint_period=null"))
     state = read_run_state(files)
@@ -228,49 +197,3 @@ def test_checkpoint_period_defaults_to_the_record_period_and_is_checked(tmp_path
     assert state["epoch"] == LAST
     with pytest.raises(ConfigError, match="checkpoint_period must be an integer"):
         start(tmp_path / "other", config_of("gru in tag", "checkpoint_period=0"))
-
-
-class TestOnTheCommandLine:
-    @pytest.fixture
-    def directory(self, tmp_path):
-        files, _ = run(tmp_path / "run")
-        (files.directory / ".hydra").mkdir()
-        own = ["seed=5", "model.lstm_ppo.hidden_size=8"]
-        OmegaConf.save(OmegaConf.create(own), files.directory / ".hydra" / "overrides.yaml")
-        choices = {"hydra": {"runtime": {"choices": {"model": "lstm_ppo"}}}}
-        OmegaConf.save(OmegaConf.create(choices), files.directory / ".hydra" / "hydra.yaml")
-        return files.directory
-
-    def test_hydra_arguments_use_the_runs_directory_and_overrides(self, directory):
-        arguments = hydra_arguments([f"resume={directory}", "experiment.epochs=9", "seed=6"])
-        assert arguments == [
-            *("model.lstm_ppo.hidden_size=8", "experiment.epochs=9", "seed=6"),
-            *(f"resume='{directory}'", f"hydra.run.dir='{directory}'", "hydra.output_subdir=null"),
-        ]
-        assert hydra_arguments(["resume=null", "seed=6"]) == ["resume=null", "seed=6"]
-
-    def test_hydra_arguments_put_options_before_overrides(self, directory):
-        arguments = hydra_arguments(["quiet=true", f"resume={directory}", "--cfg", "job"])
-        assert arguments[:2] == ["--cfg", "job"]
-        assert arguments[2:5] == ["seed=5", "model.lstm_ppo.hidden_size=8", "quiet=true"]
-
-    def test_continued_config_rejects_contradictions(self, directory):
-        composed = small_config("treasurehunt", "lstm_ppo", "seed=6", "experiment.epochs=9")
-        composed.resume = str(directory)
-        given = ["seed=5", "seed=6", "experiment.epochs=9", "world.gem_value=10"]
-        with pytest.raises(ConfigError, match=r"seed=6 \(the run has 5\)\. These may") as refused:
-            continued_config(composed, given, ["model"])
-        assert "gem_value" not in str(refused.value)
-        config = continued_config(composed, given[2:], ["model"])
-        assert (config.seed, config.experiment.epochs) == (5, 9)
-
-    def test_hydra_arguments_reject_another_model(self, directory):
-        with pytest.raises(ConfigError, match=r"model=gru_ppo \(the run has lstm_ppo\)"):
-            hydra_arguments([f"resume={directory}", "model=gru_ppo"])
-        hydra_arguments([f"resume={directory}", "model=lstm_ppo"])
-
-    def test_hydra_arguments_reject_a_missing_run_and_a_sweep(self, directory, tmp_path):
-        with pytest.raises(ConfigError, match=r"not a run directory: it has no config\.yaml"):
-            hydra_arguments([f"resume={tmp_path / 'nowhere'}"])
-        with pytest.raises(ConfigError, match="leave out -m"):
-            hydra_arguments(["-m", f"resume={directory}"])

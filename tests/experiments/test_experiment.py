@@ -8,10 +8,10 @@ from PIL import Image
 from sorrel.environment import Environment
 from sorrel.examples.treasurehunt.env import TreasurehuntEnv
 from sorrel.utils.logging import Logger
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
 from support.small_runs import (
@@ -81,7 +81,7 @@ def test_run_repeats_bit_for_bit_with_the_same_seed(model, tmp_path):
 
 def test_metrics_equal_those_of_sorrels_logger(tmp_path):
     files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo")
-    config = experiment.resolve_config(small_config("treasurehunt", "lstm_ppo"))
+    config = resolve_config(small_config("treasurehunt", "lstm_ppo"))
     env = experiment.build_seeded(config)
     sorrel_logger = Logger(2)
     env.run_experiment(animate=False, logger=sorrel_logger, output_dir=tmp_path / "other")
@@ -100,41 +100,6 @@ def test_metrics_are_means_of_the_agents_diagnostics(tmp_path):
     for name in names:
         means = as_numbers(agents[name]).reshape(3, 3).mean(axis=1)
         np.testing.assert_allclose(as_numbers(metrics[name]), means, rtol=1e-5)
-
-
-def test_tensorboard_holds_turns_only_with_log_turns(tmp_path):
-    files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo", "log_turns=true")
-    events = EventAccumulator(str(files.tensorboard)).Reload()
-    tags = events.Tags()["scalars"]
-    assert {"score", "loss", "reward/0", "reward/1", "train/value_loss"} <= set(tags)
-    scores = [event.value for event in events.Scalars("score")]
-    assert scores == as_numbers(read_columns(files.metrics)["reward"]).tolist()
-    assert len(events.Scalars("turn/reward_sum")) == 3 * 8
-    quiet, _ = run(tmp_path / "quiet")
-    tags = EventAccumulator(str(quiet.tensorboard)).Reload().Tags()["scalars"]
-    assert not any(tag.startswith("turn/") for tag in tags)
-
-
-def test_tensorboard_holds_every_metric_per_agent_and_as_mean(tmp_path):
-    files, _ = run(tmp_path / "run", "cleanup", "gru_ppo")
-    events = EventAccumulator(str(files.tensorboard)).Reload()
-    of_an_update = [
-        *("train/policy_gradient_loss", "train/value_loss", "train/entropy_loss"),
-        *("train/approx_kl", "train/clip_fraction", "train/explained_variance"),
-        *("train/grad_norm", "rollout/ep_rew_mean"),
-    ]
-    names = {"time/fps", *of_an_update, *(f"reward/{agent}" for agent in range(3))}
-    names |= {f"agent_{agent}/{name}" for agent in range(3) for name in of_an_update}
-    assert names <= set(events.Tags()["scalars"])
-    for name in of_an_update:
-        mean = [event.value for event in events.Scalars(name)]
-        each = [[e.value for e in events.Scalars(f"agent_{i}/{name}")] for i in range(3)]
-        np.testing.assert_allclose(mean, np.mean(each, axis=0), rtol=1e-4, atol=1e-7)
-    assert [event.step for event in events.Scalars("time/fps")] == [0, 1, 2]
-    agents = read_columns(files.agents)
-    shown = [event.value for event in events.Scalars("agent_2/train/value_loss")]
-    written = as_numbers(agents["train/value_loss"][agents["agent"] == "2"])
-    np.testing.assert_allclose(shown, written[np.isfinite(written)], rtol=1e-6)
 
 
 def test_environment_metrics_become_columns(tmp_path):

@@ -1,0 +1,35 @@
+"""The TensorBoard events of a run."""
+
+from __future__ import annotations
+
+from sorrel.utils.logging import TensorboardLogger
+from tensorboard.compat.proto.event_pb2 import (  # generated names
+    Event,  # pyright: ignore[reportAttributeAccessIssue]
+    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+)
+
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord, scalars
+
+__all__ = ["TensorboardSink"]
+
+
+class TensorboardSink:
+    """Writes through Sorrel's TensorBoard logger: its own tags, and all `scalars`."""
+
+    def __init__(self, logger: TensorboardLogger) -> None:
+        self._logger = logger
+
+    def purge_from(self, epoch: int) -> None:
+        """Discard what an earlier process wrote from this epoch on."""
+        restart = Event(session_log=SessionLog(status=SessionLog.START))
+        self._logger.writer._get_file_writer().add_event(restart, step=epoch)
+
+    def write(self, record: EpochRecord) -> None:
+        """Write the epoch's scalars."""
+        self._logger.record_epoch(
+            record.epoch, record.loss, record.reward, record.epsilon, **scalars(record)
+        )
+
+    def close(self) -> None:
+        """Flush and close the writer."""
+        self._logger.writer.close()

@@ -1,0 +1,51 @@
+"""The resolved and checked config of a run."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig, OmegaConf
+
+from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.support.checks import check_flag, check_integer
+from sorrel_recurrent_ppo.support.randomness import fresh_seed
+
+__all__ = ["checkpoint_period", "resolve_config"]
+
+_MINIMUMS = {
+    "seed": 0,
+    "threads": 1,
+    "experiment.epochs": 0,
+    "experiment.max_turns": 1,
+    "experiment.record_period": 1,
+}
+
+
+def resolve_config(config: DictConfig) -> DictConfig:
+    """Return the config with interpolations resolved, the seed drawn and values checked.
+
+    Raises:
+        ConfigError: A mandatory key is not set, or a value is invalid.
+    """
+    missing = OmegaConf.missing_keys(config)
+    if missing:
+        keys = ", ".join(sorted(missing))
+        raise ConfigError(f"the config needs a value for {keys}; set it with {keys}=...")
+    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    assert isinstance(resolved, DictConfig)
+    resolved.pop("resume", None)  # belongs to the command, not to the run
+    if resolved.seed is None:
+        resolved.seed = fresh_seed()
+    for key, minimum in _MINIMUMS.items():
+        check_integer(key, OmegaConf.select(resolved, key), minimum)
+    for key in ("quiet", "log_turns", "record_states"):
+        check_flag(key, OmegaConf.select(resolved, key, default=False))
+    if resolved.get("checkpoint_period") is not None:
+        check_integer("checkpoint_period", resolved.checkpoint_period, 1)
+    if resolved.get("record_states"):
+        check_integer("record_states_limit", resolved.get("record_states_limit"), 1)
+    return resolved
+
+
+def checkpoint_period(config: DictConfig) -> int:
+    """Return the number of epochs between checkpoints; the default is the record period."""
+    period = config.get("checkpoint_period")
+    return config.experiment.record_period if period is None else period
