@@ -18,7 +18,7 @@ class AgentChanges:
 
     Attributes:
         rebound: Pairs ``(known, present)`` of positions: the same agent as another object.
-        replaced: Pairs ``(known, present)``: a newcomer in place of one who left.
+        replaced: Pairs ``(known, present)``: a newcomer in place of an agent that left.
         joined: Positions of present agents that are new and replace no known agent.
         left: Positions of known agents that are gone, without a successor.
     """

@@ -423,7 +423,7 @@ def refuse_shared_models(agents: Sequence[Agent], models: Sequence[BaseModel]) -
 
 
 def attach_model(agent: Agent, index: int, model: BaseModel) -> None:
-    """Give an agent a model in place of the one it has.
+    """Replace an agent's model.
 
     The keys of the old model's ``memory.extra_data`` are copied, since the agent's ``add_memory``
     looks for them; their contents are not.

@@ -14,7 +14,7 @@ from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.population.admission import config_of
 from sorrel_recurrent_ppo.population.members import Population, population_of
 from sorrel_recurrent_ppo.population.seeds import run_seed
-from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, NewcomerPlace, build_newcomer
+from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, ReplacedAgent, build_newcomer
 from sorrel_recurrent_ppo.replacement.replace import admit_newcomers
 from sorrel_recurrent_ppo.replacement.schedule import Schedule, read_schedule
 
@@ -80,7 +80,7 @@ class ScheduledReplacement:
     ) -> Newcomer:
         member = population.members[index]
         return build_newcomer(
-            NewcomerPlace(member.agent, index, self.config, member.model_name, member.kind),
+            ReplacedAgent(member.agent, index, self.config, member.model_name, member.kind),
             model_name=model_name,
             parameters=self.schedule.parameters_for(model_name or member.model_name),
             checkpoint=self.schedule.checkpoint_for(index),

@@ -21,12 +21,12 @@ from sorrel_recurrent_ppo.registry import (
     model_parameters,
 )
 
-__all__ = ["Newcomer", "NewcomerPlace", "build_newcomer", "parameters_of"]
+__all__ = ["Newcomer", "ReplacedAgent", "build_newcomer", "parameters_of"]
 
 
 @dataclass(frozen=True)
-class NewcomerPlace:
-    """Whom a newcomer is to replace.
+class ReplacedAgent:
+    """The agent that a newcomer replaces.
 
     Attributes:
         agent: The agent object, which stays.
@@ -63,7 +63,7 @@ class Newcomer:
 
 
 def build_newcomer(
-    place: NewcomerPlace,
+    replaced: ReplacedAgent,
     *,
     model_name: str | None,
     parameters: Mapping[str, Any],
@@ -77,7 +77,7 @@ def build_newcomer(
     that leaves; and ``parameters``.
 
     Args:
-        place: Whom it is to replace.
+        replaced: The agent that it replaces.
         model_name: Registry name of the newcomer's model; ``None`` for the same.
         parameters: Changed parameters; ``seed`` among them takes precedence over ``seed``.
         checkpoint: A file to load it from, or ``None``.
@@ -87,22 +87,22 @@ def build_newcomer(
         ConfigError: The name or a parameter is unknown, or a value does not fit.
         CheckpointError: The file is missing, damaged, or of another model or shape.
     """
-    label = f"newcomer for {agent_label(place.index, place.agent)}"
-    name = place.former_name if model_name is None else model_name
+    label = f"newcomer for {agent_label(replaced.index, replaced.agent)}"
+    name = replaced.former_name if model_name is None else model_name
     if model_name is None and name not in available_models():
         raise ConfigError(
             f"{label}: the model that leaves, {name}, is not in the registry and cannot be built; "
             f"name one of {', '.join(available_models())}"
         )
-    former = place.agent.model
+    former = replaced.agent.model
     try:
         given = {"input_size": former.input_size, "action_space": former.action_space}
-        section = model_section(place.config, name, place.kind)
+        section = model_section(replaced.config, name, replaced.kind)
         given |= {key: v for key, v in section.items() if key not in ("checkpoint", "learns")}
         if model_name is None:
             given |= parameters_of(former, name)
         given |= {"seed": seed} | dict(parameters)
-        model = build_model(name, observation_spec=place.agent.observation_spec, **given)
+        model = build_model(name, observation_spec=replaced.agent.observation_spec, **given)
     except ConfigError as error:
         raise ConfigError(f"{label}: {error}") from error
     if checkpoint is not None:
@@ -112,7 +112,7 @@ def build_newcomer(
     if not getattr(former, "training", True) and stop_training is not None:
         stop_training()  # the group is in evaluation
     return Newcomer(
-        index=place.index,
+        index=replaced.index,
         model=model,
         model_name=name,
         seed=given["seed"],

@@ -23,7 +23,7 @@ from sorrel_recurrent_ppo.population.members import Population, member_of
 from sorrel_recurrent_ppo.population.records import Replacement, save_in_hydra_directory
 from sorrel_recurrent_ppo.population.seeds import run_seed
 from sorrel_recurrent_ppo.registry import find_name
-from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, NewcomerPlace, build_newcomer
+from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, ReplacedAgent, build_newcomer
 from sorrel_recurrent_ppo.support.randomness import derive_seed
 
 __all__ = ["admit_newcomers", "replace_agent"]
@@ -84,7 +84,7 @@ def replace_agent(
         former_name = member.model_name
     config = _config(env, population)
     newcomer = build_newcomer(
-        NewcomerPlace(agent, slot, config, former_name, kind),
+        ReplacedAgent(agent, slot, config, former_name, kind),
         model_name=model,
         parameters=parameters or {},
         checkpoint=None if checkpoint is None else str(checkpoint),

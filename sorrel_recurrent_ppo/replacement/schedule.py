@@ -31,9 +31,9 @@ class Schedule:
         start_epoch: The first epoch at which agents are replaced.
         end_epoch: The last at which they may be; ``None`` for the run's last.
         every: Epochs from one replacement to the next.
-        models: Registry names to draw a newcomer's from; empty for that of the one who leaves.
+        models: Registry names to draw a newcomer's from; empty for the model that leaves.
         parameters: Changed parameters by model name; the key ``""`` is for whichever it is.
-        checkpoint: A file for every newcomer; or one for each place, ``None`` for a fresh one.
+        checkpoint: A file for every newcomer; or one per index, ``None`` for a new model.
         seed: Seed of all choices and newcomers.
 
     Raises:
@@ -73,7 +73,7 @@ class Schedule:
         return (epoch - self.start_epoch) % self.every == 0
 
     def check_run(self, last_epoch: int, oldest: int = 0) -> None:
-        """Refuse a schedule that can never replace anybody in a run.
+        """Refuse a schedule that can never replace an agent in a run.
 
         Args:
             last_epoch: The number of the run's last epoch, Sorrel's ``experiment.epochs``.
@@ -103,7 +103,7 @@ class Schedule:
         if isinstance(self.checkpoint, tuple) and len(self.checkpoint) != n_agents:
             raise ConfigError(
                 f"checkpoint lists {len(self.checkpoint)} files for {n_agents} agents; it must "
-                "have one for each place, null for a fresh newcomer"
+                "have one per agent, null for a new model"
             )
 
     def indices(self, n_agents: int) -> tuple[int, ...]:
@@ -119,12 +119,12 @@ class Schedule:
 
         Args:
             epoch: The epoch that begins.
-            tenures: Epochs each agent has completed in the group, by place.
-            rewards: The rewards of these epochs, by place.
+            tenures: Epochs each agent has completed in the group, by index.
+            rewards: The rewards of these epochs, by index.
 
         Returns:
-            The newcomer's registry name by place, ascending; ``None`` where it is that of the one
-            who leaves. Empty when the schedule does not fire or no agent is chosen.
+            The newcomer's registry name by index, ascending; ``None`` for the model that leaves.
+            Empty when the schedule does not fire or no agent is chosen.
         """
         if not self.fires_at(epoch):
             return {}
@@ -132,12 +132,12 @@ class Schedule:
         chosen = self.rule.select(tenures, rng, rewards)
         if not self.models:
             return dict.fromkeys(chosen)
-        # A draw for every place, so that a newcomer's kind does not hang on who else is chosen.
+        # A draw for every index: a newcomer's model does not depend on who else is chosen.
         drawn = rng.integers(len(self.models), size=len(tenures))
         return {index: self.models[drawn[index]] for index in chosen}
 
     def newcomer_seed(self, epoch: int, index: int) -> int:
-        """Return the seed of the newcomer that comes to a place at an epoch."""
+        """Return the seed of the newcomer at an index and epoch."""
         sequence = np.random.SeedSequence(self.seed, spawn_key=(epoch, index))
         return int(sequence.generate_state(1)[0])
 
@@ -146,7 +146,7 @@ class Schedule:
         return dict(self.parameters.get(model_name, self.parameters.get("", {})))
 
     def checkpoint_for(self, index: int) -> str | None:
-        """Return the file that a newcomer to this place is loaded from, if any."""
+        """Return the file that the newcomer at an index is loaded from, if any."""
         if isinstance(self.checkpoint, tuple):
             return self.checkpoint[index]
         return self.checkpoint
@@ -233,7 +233,7 @@ def _names(model: Any) -> tuple[str, ...]:
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"model must be a model's name, a list of names or null, not {model!r}")
     if model is not None and not names:
-        raise ConfigError("model is an empty list; null stands for the model of who leaves")
+        raise ConfigError("model is an empty list; null stands for the model that leaves")
     return tuple(names)
 
 
@@ -263,5 +263,5 @@ def _checkpoint(value: Any) -> str | tuple[str | None, ...] | None:
     if value is None or isinstance(value, str):
         return value
     if not isinstance(value, Sequence) or not all(v is None or isinstance(v, str) for v in value):
-        raise ConfigError(f"checkpoint must be a file, or one for each place, not {value!r}")
+        raise ConfigError(f"checkpoint must be a file, or one per agent, not {value!r}")
     return tuple(value)

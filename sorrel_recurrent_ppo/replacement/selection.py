@@ -94,7 +94,7 @@ class SelectionRule:
             )
 
     def eligible(self, tenures: Sequence[int]) -> list[int]:
-        """Return the places of the agents that are old enough."""
+        """Return the indices of the agents that are old enough."""
         return [i for i, tenure in enumerate(tenures) if tenure >= self.youngest_eligible]
 
     def select(
@@ -125,7 +125,7 @@ class SelectionRule:
         return tuple(sorted(int(i) for i in chosen))
 
     def _ranked_by_reward(self, eligible: list[int], rewards: Rewards | None) -> list[int]:
-        """Order places by mean reward, those to be chosen first."""
+        """Order indices by mean reward, those to be chosen first."""
         if rewards is None or len(rewards) <= max(eligible, default=-1):
             given = "none" if rewards is None else f"those of {len(rewards)}"
             raise ConfigError(f"mode '{self.mode}' needs the rewards of every agent, not {given}")
@@ -145,23 +145,23 @@ def select_agents(
     """Choose the agents of a group that are to be replaced.
 
     No agent younger than ``minimum_tenure`` is ever chosen, whatever the mode. When fewer are old
-    enough than ``count``, those that are get chosen. Ties go to the lower place.
+    enough than ``count``, those that are get chosen. Ties go to the lower index.
 
     Args:
-        mode: ``first_n`` (the lowest places), ``random`` (without replacement),
+        mode: ``first_n`` (the lowest indices), ``random`` (without replacement),
             ``specified_ids``, ``probability`` (each agent independently), ``random_with_tenure``
             (``random`` that insists on a ``minimum_tenure``), ``oldest`` (longest in the group),
             ``lowest_reward`` or ``highest_reward`` (mean reward of an epoch, over the last
             ``reward_window`` of them that the agent has completed).
-        tenures: Epochs each agent has completed in the group, by its place in ``env.agents``.
+        tenures: Epochs each agent has completed in the group, by index.
         rewards: Each agent's rewards, one for each of these epochs, the latest last; only the
             modes by reward read them.
         seed: Seed of the choice, or a generator to draw from.
-        **options: ``count``, ``probability``, ``agent_ids`` (places), ``minimum_tenure`` (0) and
+        **options: ``count``, ``probability``, ``agent_ids`` (indices), ``minimum_tenure`` (0) and
             ``reward_window`` (10 epochs).
 
     Returns:
-        The chosen places, ascending.
+        The chosen indices, ascending.
 
     Raises:
         ConfigError: The mode or an option is unknown, missing, of no use to the mode or out of

@@ -18,7 +18,7 @@ from sorrel_recurrent_ppo.policy.observations import picture_shape
 from sorrel_recurrent_ppo.population.members import Population, agent_label
 from sorrel_recurrent_ppo.population.model_choice import model_section
 from sorrel_recurrent_ppo.registry import is_ppo_model, load_model_class, packaged_defaults
-from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, NewcomerPlace, build_newcomer
+from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, ReplacedAgent, build_newcomer
 from sorrel_recurrent_ppo.reports.saved_runs import AgentSummary, SavedRun
 
 __all__ = ["SavedAgent", "choose_agents", "load_saved_agent"]
@@ -129,7 +129,7 @@ def _build(
 ) -> Newcomer:
     try:
         return build_newcomer(
-            NewcomerPlace(env.agents[index], index, saved.run.config, saved.agent.model_name),
+            ReplacedAgent(env.agents[index], index, saved.run.config, saved.agent.model_name),
             model_name=saved.agent.model_name,
             parameters=parameters,
             checkpoint=str(saved.checkpoint),

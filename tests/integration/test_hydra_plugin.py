@@ -84,7 +84,7 @@ def test_an_application_without_sorrel_imports_neither_torch_nor_sorrel(tmp_path
     assert "sorrel_recurrent_ppo" not in done.stderr
 
 
-def test_sorrel_imported_late_gets_the_swap_and_keeps_its_own_loader(tmp_path):
+def test_sorrel_imported_late_is_installed_into_and_keeps_its_loader(tmp_path):
     done = launch(tmp_path, SORREL_IMPORTED_LATE)
     assert done.stdout == "sorrel.environment True\n", done.stderr
 
@@ -95,7 +95,7 @@ def test_the_packaged_group_gives_the_agents_their_model(tmp_path):
     assert "agents 0-1: gru_ppo (was iRainbowModel)" in done.stdout
 
 
-def test_without_a_model_in_the_config_nothing_is_swapped(tmp_path):
+def test_config_without_model_changes_nothing(tmp_path):
     done = launch(tmp_path, TREASUREHUNT)
     assert done.stdout == "['iRainbowModel', 'iRainbowModel']\n", done.stderr
 

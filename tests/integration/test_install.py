@@ -154,7 +154,7 @@ class TestSorrelsExamples:
         with pytest.raises(RuntimeError, match=r"agent 0 \(RandomChess.*without a pending action"):
             env.agents[0].transition(env.world)
 
-    def test_the_picture_with_scalars_after_it_is_told_from_the_spec(self, swapped):
+    def test_picture_with_scalars_is_read_from_the_spec(self, swapped):
         env = example("cleanup", "model.type=lstm_ppo")
         assert models(env)[0].settings.obs_dim == (9, 11, 11)
         assert models(env)[0].layout.n_scalars == 12
@@ -260,14 +260,14 @@ class TestAStrangersEnvironment:
             else:  # with the packaged defaults a rollout is longer than this experiment
                 assert model.num_timesteps == 150
 
-    def test_agents_keep_their_specs_and_place(self, swapped):
+    def test_agents_keep_their_specs_and_location(self, swapped):
         env = strange_environment(model="lstm_ppo")
         assert [type(agent) for agent in env.agents] == [Forager, Forager, HunterAgent]
         assert [agent.observation_spec.input_size for agent in env.agents] == [(36,)] * 3
         for agent in env.agents:
             assert env.world.observe(agent.location) is agent
 
-    def test_the_living_models_go_on_in_agents_that_reset_builds_anew(self, swapped):
+    def test_models_are_carried_over_to_rebuilt_agents(self, swapped):
         env = strange_environment(model="lstm_ppo")
         living, former = models(env), list(env.agents)
         env.reset()
@@ -302,9 +302,7 @@ class TestAStrangersEnvironment:
         env.reset()
         assert all(m is was for m, was in zip(models(env), living, strict=True))
 
-    def test_a_model_is_as_large_as_the_one_that_worked_where_the_spec_says_otherwise(
-        self, swapped
-    ):
+    def test_sizes_follow_the_environments_model_rather_than_the_spec(self, swapped):
         class Careless(StrangeEnvironment):
             def make(self, cls, index):
                 agent = super().make(cls, index)
@@ -317,7 +315,7 @@ class TestAStrangersEnvironment:
 
 
 class TestRandomness:
-    def test_the_swap_touches_no_global_stream(self):
+    def test_install_uses_no_global_stream(self):
         states = []
         for installed in (False, True):
             if installed:
@@ -344,7 +342,7 @@ class TestRandomness:
         assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
         assert not torch.equal(first[0], first[1])
 
-    def test_a_models_own_seed_outweighs_the_common_one(self, swapped):
+    def test_model_seed_takes_precedence_over_the_run_seed(self, swapped):
         def built(common, own):
             section = {"lstm_ppo": {"seed": own, **SMALL}, "type": "lstm_ppo"}
             return weights(models(strange_environment(seed=common, model=section))[0])
@@ -387,7 +385,7 @@ class TestMemory:
         assert len(models(env)[0].memory) == 18  # what was collected for training is untouched
 
     @pytest.mark.parametrize("name", ["lstm_ppo", "[iqn,iqn]"])
-    def test_after_generated_memories_a_run_trains_on(self, name, swapped, tmp_path):
+    def test_training_continues_after_generate_memories(self, name, swapped, tmp_path):
         env = example("treasurehunt", f"model.type={name}", "experiment.max_turns=40")
         run(env, tmp_path)
         frozen, learning = models(env)
@@ -416,7 +414,7 @@ class TestMixedPopulation:
         run(env, tmp_path)
         assert not any(torch.equal(weights(m), b) for m, b in zip(models(env), before, strict=True))
 
-    def test_the_log_tells_the_agents_apart(self, swapped, caplog, tmp_path):
+    def test_log_names_each_agents_model(self, swapped, caplog, tmp_path):
         caplog.set_level(logging.INFO, logger="sorrel_recurrent_ppo")
         env = self.build()
         assert caplog.messages == [

@@ -35,7 +35,7 @@ def newcomer(env, seed=9):
     )
 
 
-def test_the_first_members_are_named_by_their_places(env):
+def test_first_members_are_named_by_index(env):
     members = population(env).members
     assert [(m.index, m.name, m.model_name) for m in members] == [
         (0, "0", "lstm_ppo"),
@@ -63,7 +63,7 @@ def test_a_second_run_counts_its_epochs_from_the_start_and_keeps_the_rewards(env
     assert [len(m.rewards) for m in population(env).members] == [5] * 3
 
 
-def test_an_epoch_that_breaks_off_counts_for_nothing(env):
+def test_interrupted_epoch_is_not_counted(env):
     def stop(environment, epoch):
         if epoch == 2:
             raise KeyboardInterrupt
@@ -75,7 +75,7 @@ def test_an_epoch_that_breaks_off_counts_for_nothing(env):
     assert not population(env).running
 
 
-def test_callbacks_run_after_each_reset_of_an_experiment_and_of_nothing_else(env):
+def test_callbacks_run_only_after_resets_of_an_experiment(env):
     epochs = []
 
     def note(environment, epoch):
@@ -98,7 +98,7 @@ def test_a_reset_outside_an_experiment_completes_no_epoch(env):
     assert [(m.rewards, m.epoch_reward) for m in population(env).members] == [([], 0.0)] * 3
 
 
-def test_a_newcomer_goes_on_counting_and_starts_its_own_books(env):
+def test_newcomer_gets_the_next_name_and_its_own_rewards(env):
     def replace(environment, epoch):
         if epoch in (1, 2):
             population(environment).replace_model(
@@ -111,7 +111,7 @@ def test_a_newcomer_goes_on_counting_and_starts_its_own_books(env):
     assert names == [("0", -1, 4), ("4", 2, 2), ("2", -1, 4)]
 
 
-def test_a_newcomer_takes_the_place_and_the_keys_and_its_label(env):
+def test_newcomer_takes_index_extra_data_keys_and_label(env):
     model = newcomer(env)
     population(env).replace_model(1, model, model_name="lstm_ppo", seed=9)
     assert env.agents[1].model is model
@@ -121,7 +121,7 @@ def test_a_newcomer_takes_the_place_and_the_keys_and_its_label(env):
     assert (member.index, member.name, member.model_name, member.seed) == (1, "3", "lstm_ppo", 9)
 
 
-def test_a_newcomer_survives_an_environment_that_builds_agents_anew(env):
+def test_newcomer_keeps_its_model_when_agents_are_rebuilt(env):
     model = newcomer(env)
     population(env).replace_model(1, model, model_name="lstm_ppo", seed=9)
     env.run_experiment(2)
@@ -160,21 +160,21 @@ def test_an_environment_that_shares_a_recurrent_model_is_refused(config):
         strange_environment(SharingEnvironment, **config)
 
 
-def test_what_an_environment_shares_is_no_matter_where_each_agent_gets_its_own():
+def test_shared_models_are_accepted_when_each_agent_gets_a_new_one():
     install()
     env = strange_environment(SharingEnvironment, model="lstm_ppo")
     assert len({id(agent.model) for agent in env.agents}) == 3
     env.run_experiment(2)
 
 
-def test_a_shared_model_of_sorrels_own_is_left_alone():
+def test_shared_model_of_sorrel_is_accepted():
     install()
     env = strange_environment(model={"type": ["iqn", "lstm_ppo", "iqn"]})
     env.agents[2].model = env.agents[0].model
     env.run_experiment(2)
 
 
-def test_a_model_shared_by_hand_is_refused_at_the_next_epoch(env):
+def test_model_shared_during_a_run_is_refused_at_the_next_epoch(env):
     def share(environment, epoch):
         if epoch == 1:
             environment.agents[2].model = environment.agents[0].model
@@ -185,7 +185,7 @@ def test_a_model_shared_by_hand_is_refused_at_the_next_epoch(env):
     assert population(env).epoch == 1
 
 
-def test_a_newcomer_who_is_another_agent_is_refused_and_nothing_changes(env):
+def test_model_of_another_agent_is_refused_as_newcomer(env):
     models, members = [agent.model for agent in env.agents], list(population(env).members)
     with pytest.raises(ConfigError, match=names_both((1, "Forager"), (2, "HunterAgent"))):
         population(env).replace_model(1, models[2], model_name="lstm_ppo", seed=9)
@@ -194,10 +194,10 @@ def test_a_newcomer_who_is_another_agent_is_refused_and_nothing_changes(env):
     assert models[2].agent_name == "agent 2 (HunterAgent)"
 
 
-def test_an_environment_without_the_swap_has_no_population():
+def test_environment_has_no_population_without_install():
     uninstall()
     assert population_of(strange_environment(model="lstm_ppo")) is None
 
 
-def test_a_member_starts_with_empty_books():
+def test_member_starts_without_rewards():
     assert Member(0, "0", "iqn", -1, None).rewards == []

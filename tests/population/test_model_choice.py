@@ -76,7 +76,7 @@ class TestSpellings:
             {"agent": {"model_path": "lstm_ppo", "forager": {"obs": 2}}},
         ],
     )
-    def test_other_values_say_nothing(self, config):
+    def test_other_values_request_nothing(self, config):
         assert choose(config, TWO) == [None, None]
 
 
@@ -111,7 +111,7 @@ class TestUnknownNames:
             {"agent": {"forager": {"model": "ppo"}}},
         ],
     )
-    def test_what_means_something_else_is_left_alone_and_logged(self, config, caplog):
+    def test_unrelated_names_are_ignored_and_logged(self, config, caplog):
         assert choose(config, TWO) == [None, None]
         assert "the environment's own models stay" in caplog.text
 
@@ -212,7 +212,7 @@ class TestKinds:
             {"hunter": {"model": "gru_ppo"}, "b": {"model": "lstm_ppo"}},
         ],
     )
-    def test_what_cannot_be_decided_is_an_error(self, kinds):
+    def test_undecidable_kinds_are_an_error(self, kinds):
         with pytest.raises(ConfigError, match=r"cannot tell .*HunterAgent, Forager.* of kind"):
             choose({"agent": kinds}, self.mixed)
 
@@ -222,7 +222,7 @@ class TestParameters:
         return model_section(OmegaConf.create({"model": model}), "lstm_ppo")
 
     @pytest.mark.parametrize("model", ["lstm_ppo", None, {}, {"lstm_ppo": None}])
-    def test_none_is_fine(self, model):
+    def test_section_may_be_missing(self, model):
         assert self.section(model) == {}
 
     def test_they_stand_in_the_section_or_its_parameters(self):
@@ -232,7 +232,7 @@ class TestParameters:
     def test_the_section_of_a_class_name_is_not_a_parameter(self):
         assert self.section({"lstm_ppo": {"type": "Whatever", "gamma": 0.5}}) == {"gamma": 0.5}
 
-    def test_parameters_weigh_more_than_packaged_defaults_and_less_than_changes(self):
+    def test_parameters_take_precedence_over_defaults_and_yield_to_changes(self):
         default = model_defaults("lstm_ppo")["n_epochs"]
         merged = {"n_epochs": default, "gamma": 0.9, "parameters": {"n_epochs": 77, "gamma": 0.7}}
         assert self.section({"lstm_ppo": merged}) == {"n_epochs": 77, "gamma": 0.9}
@@ -245,6 +245,6 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("value", "key"), [(3, r"lstm_ppo"), ({"parameters": [1]}, r"lstm_ppo\.parameters")]
     )
-    def test_what_is_no_section_is_an_error_naming_the_key(self, value, key):
+    def test_section_of_another_type_is_an_error_naming_the_key(self, value, key):
         with pytest.raises(ConfigError, match=rf"^model\.{key} must be a section"):
             self.section({"lstm_ppo": value})

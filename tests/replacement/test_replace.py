@@ -160,7 +160,7 @@ def watched_run(env: Any, folder: Path) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("name", SMALL_WORLDS)
 @pytest.mark.parametrize("model", ["lstm_ppo", "gru_ppo", "iqn"])
-def test_everybody_but_the_one_replaced_is_bit_for_bit_the_same(name, model, tmp_path):
+def test_other_agents_are_unaffected_bit_for_bit(name, model, tmp_path):
     untouched = watched_run(make(name, model), tmp_path)
     env = make(name, model, replacement=AGENT_1_AT_EPOCH_3)
     replaced = watched_run(env, tmp_path)
@@ -216,7 +216,7 @@ def test_the_newcomer_is_a_fresh_model_of_the_same_kind_and_parameters(model, tm
     }
 
 
-def test_changed_parameters_stay_with_the_place_while_the_kind_does():
+def test_changed_parameters_persist_while_the_model_stays_the_same():
     env = make()
     replace_agent(env, 0, parameters={"hidden_size": 13, "seed": 99})
     assert env.agents[0].model.settings.hidden_size == 13
@@ -241,7 +241,7 @@ CHAIN = ["lstm_ppo", "iqn", "gru_ppo", "lstm_ppo", "gru_ppo", "iqn", "lstm_ppo"]
 
 
 @pytest.mark.parametrize("name", SMALL_WORLDS)
-def test_crossing_kinds_in_one_running_experiment_and_training_goes_on(name, tmp_path):
+def test_replacing_by_other_models_during_a_run_keeps_training(name, tmp_path):
     """Every kind turns into every other, each while it has steps to learn from."""
     env = make(name, CHAIN[0], experiment={"epochs": 3 * len(CHAIN) - 1})
     born: list[tuple[Any, torch.Tensor]] = []
@@ -340,7 +340,7 @@ def test_a_model_without_a_registry_name_can_be_replaced_by_one_with_a_name():
     assert replace_agent(env, 0, "lstm_ppo").left_model == "OwnModel"
 
 
-def test_an_environment_that_builds_its_agents_anew_keeps_the_newcomers(tmp_path):
+def test_newcomers_persist_when_agents_are_rebuilt(tmp_path):
     schedule = {"mode": "first_n", "count": 1, "epochs": [2], "model": "lstm_ppo"}
     env = strange_environment(model={"lstm_ppo": SMALL_PPO}, replacement=schedule, seed=3)
     kept: list[Any] = []
@@ -353,7 +353,7 @@ def test_an_environment_that_builds_its_agents_anew_keeps_the_newcomers(tmp_path
 
 
 @pytest.mark.parametrize("section", [None, "none", {}])
-def test_no_schedule_costs_nothing(section):
+def test_no_schedule_adds_no_callback(section):
     env = make(model=None, replacement=section)
     assert population_of(env) is None
     assert not {"reset", "run_experiment"} & vars(env).keys()
@@ -420,7 +420,7 @@ def test_too_few_old_enough_are_replaced_and_reported(tmp_path, caplog):
     assert len(warnings) == 2
 
 
-def test_one_checkpoint_per_place(tmp_path):
+def test_one_checkpoint_per_index(tmp_path):
     trained = make()
     run(trained, tmp_path)
     file = tmp_path / "elder.pt"
@@ -535,7 +535,7 @@ def test_from_a_checkpoint_of_the_same_or_another_kind(model, tmp_path):
         run(env, tmp_path)
 
 
-def test_newcomers_from_one_checkpoint_choose_by_their_own_chance(tmp_path):
+def test_newcomers_from_one_checkpoint_sample_differently(tmp_path):
     elders = make()
     file = tmp_path / "elder.pt"
     elders.agents[0].model.save(file)

@@ -61,7 +61,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_run_with_turnover_tells_the_same_story_in_all_its_files(tmp_path):
+def test_files_of_a_run_with_turnover_agree(tmp_path):
     done = launch(tmp_path, OWN_RUN, "run", *SMALL_CLEANUP, "replacement=turnover")
     assert done.returncode == 0, done.stderr
     out = tmp_path / "out"
@@ -93,7 +93,7 @@ def test_a_schedule_that_can_never_fire_stops_the_run_before_it_starts(tmp_path)
 
 
 @pytest.mark.parametrize("models", [["+model=lstm_ppo"], []])
-def test_a_strangers_hydra_application_replaces_and_records(models, tmp_path):
+def test_other_hydra_applications_replace_and_record(models, tmp_path):
     added = ["+replacement=turnover", "+seed=1", "hydra.run.dir=out"]
     done = launch(tmp_path, STRANGERS_APPLICATION, *models, *added)
     assert done.returncode == 0, done.stderr

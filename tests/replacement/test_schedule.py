@@ -84,12 +84,12 @@ def test_choice_depends_on_seed_and_epoch_alone():
     assert list(schedule_of(count=3, seed=1).choose(3, tenures, rewards)) == first[2]
 
 
-def test_seed_of_the_run_holds_where_the_schedule_has_none():
+def test_run_seed_is_the_default_of_the_schedule():
     assert schedule_of().seed == 7
     assert schedule_of(seed=0).seed == 0
 
 
-def test_newcomers_seeds_differ_by_schedule_epoch_and_place():
+def test_newcomers_seeds_differ_by_schedule_epoch_and_index():
     seeds = [
         schedule_of(seed=seed).newcomer_seed(epoch, index)
         for seed in range(4)
@@ -234,7 +234,7 @@ def schedules(draw):
 
 
 @given(schedules(), st.integers(0, 20))
-def test_over_a_whole_run_nobody_too_young_twice_or_not_there_is_replaced(schedule, last_epoch):
+def test_schedule_replaces_only_eligible_agents_and_each_once(schedule, last_epoch):
     """Play a run with four places and check every choice against the ages it leads to."""
     try:
         schedule.check_run(last_epoch)

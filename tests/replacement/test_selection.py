@@ -47,7 +47,7 @@ def test_choice_worked_by_hand(mode, options, expected):
     assert select_agents(mode, TENURES, rewards=REWARDS, **options) == expected
 
 
-def test_equal_rewards_and_equal_ages_go_to_the_lower_place():
+def test_ties_go_to_the_lower_index():
     equal = [[2.0]] * 3
     for mode in ("lowest_reward", "highest_reward", "oldest"):
         assert select_agents(mode, [1, 1, 1], rewards=equal, count=1) == (0,)
@@ -88,7 +88,7 @@ def test_probability_chooses_each_agent_independently():
     assert np.allclose(np.corrcoef(chosen.T), np.eye(3), atol=0.08)
 
 
-def test_probability_of_one_agent_does_not_hang_on_the_age_of_another():
+def test_probability_of_an_agent_is_independent_of_other_ages():
     rule = SelectionRule(mode="probability", probability=0.5, minimum_tenure=1)
     for seed in range(20):
         all_old = rule.select([1, 1, 1], np.random.default_rng(seed))
@@ -127,7 +127,7 @@ def test_bad_rules_are_refused(mode, options, message):
 
 
 @pytest.mark.parametrize("rewards", [None, [[1.0]], [[1.0], [float("nan")]], [[1.0], []]])
-def test_choice_by_reward_needs_everybodys_rewards(rewards):
+def test_choice_by_reward_needs_the_rewards_of_all_agents(rewards):
     with pytest.raises(ConfigError, match="reward"):
         select_agents("lowest_reward", [1, 1], rewards=rewards, count=1)
 
@@ -147,7 +147,7 @@ def rules(draw):
 
 
 @given(rules(), st.lists(st.integers(0, 9), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
-def test_no_rule_chooses_an_agent_too_young_twice_or_not_there(rule, tenures, seed):
+def test_rules_choose_only_eligible_agents_and_each_once(rule, tenures, seed):
     n_agents = len(tenures)
     assume(rule.count is None or rule.count <= n_agents)
     assume(max(rule.agent_ids or [0]) < n_agents)

@@ -18,7 +18,7 @@ from sorrel_recurrent_ppo.population.admission import config_of
 from sorrel_recurrent_ppo.population.members import Member, Population, attach_model
 from sorrel_recurrent_ppo.population.records import Replacement, write_replacements
 from sorrel_recurrent_ppo.registry import available_models
-from sorrel_recurrent_ppo.replacement.newcomers import NewcomerPlace, build_newcomer, parameters_of
+from sorrel_recurrent_ppo.replacement.newcomers import ReplacedAgent, build_newcomer, parameters_of
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.randomness import global_random_state, set_global_random_state
 
@@ -158,7 +158,7 @@ def _build_model_of(
     former = population.members[member.index]
     empty = OmegaConf.create({}) if config is None else config
     newcomer = build_newcomer(
-        NewcomerPlace(former.agent, member.index, empty, former.model_name, former.kind),
+        ReplacedAgent(former.agent, member.index, empty, former.model_name, former.kind),
         model_name=member.model_name,
         parameters=parameters,
         checkpoint=None,
