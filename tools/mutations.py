@@ -21,6 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 UPDATE = ("learning/test_advantages", "learning/test_losses", "learning/test_ppo")
 ACTING = ("policy/test_acting", "models/test_base")
 STORING = ("learning/test_rollout", "models/test_base")
+STUDIES = (
+    "integration/test_studies",
+    "population/test_agent_changes",
+    "population/test_model_choice",
+)
 SAVING = ("models/test_checkpoint", "models/test_training_state")
 
 
@@ -101,6 +106,19 @@ MUTATIONS = [
     Mutation("random streams not loaded", "models/training_state", "    model.random_streams = [", "    _ = [", SAVING),
     Mutation("optimizer not loaded", "models/training_state", '    _load_optimizer(model, state["optimizer"])', "    pass", SAVING),
     Mutation("digest not verified", "models/checkpoint", "if trailer != _MARK", "if False and trailer != _MARK", SAVING),
+    Mutation("studies: agents identified by position", "population/agent_changes", "if rebuilt and not changes.rebound and len(new) == len(present):", "if True:", STUDIES),
+    Mutation("studies: rebuilt agents taken for newcomers", "population/agent_changes", "if rebuilt and not", "if False and not", STUDIES),
+    Mutation("studies: lent agents taken away", "population/reconciliation", "ignored=_agents_elsewhere(env, population, roster, agents),", "ignored=(),", STUDIES),
+    Mutation("studies: changes within an epoch not seen", "population/lifecycle", "    if population.is_filled:\n        reconcile(env, population, in_reset=False)\n    elif", "    if population.is_filled:\n        pass\n    elif", STUDIES),
+    Mutation("studies: training stays stopped", "population/lifecycle", "            model.train()\n            if not", "            if not", STUDIES),
+    Mutation("studies: an agent learns after all", "models/base", "super().train(mode and self.learns)", "super().train(mode)", STUDIES),
+    Mutation("studies: every environment is alone", "integration/install", "population_to_join(env) or _new", "_new", STUDIES),
+    Mutation("studies: separate experiments keep joined seeds", "population/joining", "seed = _reseed(member, index, config)", "pass", STUDIES),
+    Mutation("studies: every reset begins an epoch", "population/members", "return position in self._reset_this_epoch and acted", "return True", STUDIES),
+    Mutation("studies: all take precedence over a kind", "population/model_choice", "return common if yields else special", "return common", STUDIES),
+    Mutation("studies: a kind's parameters lost", "population/model_choice", "if kind is not None:\n        section", "if False:\n        section", STUDIES),
+    Mutation("studies: newcomers share a seed", "population/reconciliation", "index, population.n_named)\n    model", "index)\n    model", STUDIES),
+    Mutation("studies: channels by the number of kinds", "policy/observations", "channels, n_scalars = divmod(size, side * side)", "channels, n_scalars = n_kinds, 0", ("policy/test_observations",)),
 ]  # fmt: skip
 
 

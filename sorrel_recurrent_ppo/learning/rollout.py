@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from sorrel.buffers import Buffer
 
 from sorrel_recurrent_ppo.errors import unknown_name
 
-__all__ = ["PendingStep", "Rollout", "RolloutArrays"]
+__all__ = ["PendingStep", "Rollout", "RolloutArrays", "copy_extra_keys"]
 
 _INITIAL_CAPACITY = 64
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -287,13 +287,6 @@ class Rollout(Buffer):
         """Remove all steps; the position in the episode and the allocated arrays are kept."""
         self.idx = self.size = 0
 
-    def share_extra_keys(self, other: Rollout) -> None:
-        """Add the keys of another rollout's ``extra_data`` to this one's."""
-        for key, array in other.extra_data.items():
-            if key not in self.extra_data:
-                shape = (self.capacity, *array.shape[1:])
-                self.extra_data[key] = np.zeros(shape, array.dtype)
-
     # --- for the update ---
 
     def arrays(self) -> RolloutArrays:
@@ -361,6 +354,15 @@ class Rollout(Buffer):
             )
         if not np.isfinite(array).all():
             raise ValueError(f"rollout array '{name}' contains values that are not finite")
+
+
+def copy_extra_keys(source: Buffer, target: Buffer) -> None:
+    """Add the keys of a buffer's ``extra_data`` to another buffer's, without their contents."""
+    arrays = cast("dict[str, np.ndarray]", source.extra_data)
+    for key, array in arrays.items():
+        if key not in target.extra_data:
+            shape = (target.capacity, *array.shape[1:])
+            target.extra_data[key] = np.zeros(shape, array.dtype)
 
 
 _PER_STEP = (

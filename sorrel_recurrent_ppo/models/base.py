@@ -16,7 +16,7 @@ from sorrel_recurrent_ppo.config_files import model_defaults
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
 from sorrel_recurrent_ppo.learning.ppo import PPOLearner
 from sorrel_recurrent_ppo.learning.reward_scaling import ReturnScale
-from sorrel_recurrent_ppo.learning.rollout import PendingStep, Rollout
+from sorrel_recurrent_ppo.learning.rollout import PendingStep, Rollout, copy_extra_keys
 from sorrel_recurrent_ppo.learning.settings import PPOSettings
 from sorrel_recurrent_ppo.models.building import available_device, explain_allocation_failure
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
@@ -249,7 +249,7 @@ class RecurrentPPO(PyTorchModel):
         if self.training and not (mode and self.learns):
             self._evaluation_record.clear()
             self._evaluation_record.start_episode()
-            self._evaluation_record.share_extra_keys(self._rollout)
+            copy_extra_keys(self._rollout, self._evaluation_record)
         super().train(mode and self.learns)
         return self
 

@@ -54,6 +54,8 @@ __all__ = [
     "config_of",
     "load_checkpoint",
     "own_seed",
+    "stop_learning",
+    "take_agent_options",
 ]
 
 _log = logging.getLogger(__name__)
@@ -130,7 +132,13 @@ def admit_agents(env: Environment, population: Population) -> None:
 
 
 def build_chosen(
-    config: DictConfig, index: int, agent: Agent, choice: Choice, *, seed: int
+    config: DictConfig,
+    index: int,
+    agent: Agent,
+    choice: Choice,
+    *,
+    seed: int,
+    is_newcomer: bool = False,
 ) -> BaseModel:
     """Return the model chosen for an agent, loaded from its checkpoint if the config names one.
 
@@ -140,6 +148,7 @@ def build_chosen(
         agent: The agent, whose specs give the sizes.
         choice: The choice.
         seed: Seed of the model's randomness.
+        is_newcomer: Whether the agent joins during a run; its model is then a fresh one.
 
     Raises:
         ConfigError: A parameter does not fit; the message names the keys and the agent.
@@ -147,14 +156,7 @@ def build_chosen(
     """
     parameters = model_section(config, choice.name, choice.kind)
     parameters.pop("seed", None)
-    for key in _PER_AGENT:
-        if isinstance(parameters.get(key), list):
-            parameters[key] = _value_for(parameters[key], f"model.{choice.name}.{key}", index)
-    checkpoint = parameters.pop("checkpoint", None)
-    learns = True
-    if is_ppo_model(load_model_class(choice.name)) and "learns" in parameters:
-        learns = parameters.pop("learns")
-        check_flag(f"model.{choice.name}.learns", learns)
+    checkpoint, learns = take_agent_options(parameters, choice.name, index, is_newcomer=is_newcomer)
     try:
         model = build_model(
             choice.name,
@@ -171,11 +173,48 @@ def build_chosen(
         ) from error
     if checkpoint is not None:
         label = f"model.{choice.name}.checkpoint for {agent_label(index, agent)}"
-        load_checkpoint(model, str(checkpoint), label, seed=seed)
-    if is_ppo_model(model) and not learns:
-        model.learns = False
-        model.eval()
+        load_checkpoint(model, checkpoint, label, seed=seed)
+    if not learns:
+        stop_learning(model)
     return model
+
+
+def take_agent_options(
+    parameters: dict[str, Any], name: str, index: int, *, is_newcomer: bool
+) -> tuple[str | None, bool]:
+    """Take out of a model's parameters what is not the model's: its checkpoint and ``learns``.
+
+    Args:
+        parameters: The parameters of a section ``model.<name>``; both may be lists by agent.
+        name: The model's registry name.
+        index: The agent's index in the population.
+        is_newcomer: Whether the agent joins later: it starts fresh, and beyond the end of a list
+            it gets the last value.
+
+    Returns:
+        The file to start from, if any, and whether the agent learns.
+
+    Raises:
+        ConfigError: A list is too short, or ``learns`` is not true or false.
+    """
+    for key in _PER_AGENT:
+        values = parameters.get(key)
+        if isinstance(values, list):
+            position = min(index, len(values) - 1) if is_newcomer else index
+            parameters[key] = _value_for(values, f"model.{name}.{key}", position)
+    checkpoint = parameters.pop("checkpoint", None)
+    learns = True
+    if is_ppo_model(load_model_class(name)) and "learns" in parameters:
+        learns = parameters.pop("learns")
+        check_flag(f"model.{name}.learns", learns)
+    return None if checkpoint is None or is_newcomer else str(checkpoint), learns
+
+
+def stop_learning(model: BaseModel) -> None:
+    """Make a recurrent PPO act without collecting or updating, whatever calls ``train()``."""
+    assert is_ppo_model(model)
+    model.learns = False
+    model.eval()
 
 
 def own_seed(config: DictConfig, choice: Choice) -> Any:

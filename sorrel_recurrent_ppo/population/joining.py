@@ -154,7 +154,7 @@ def _move(member: Member, population: Population, config: Any) -> None:
     """Admit a member's agent to another population, with the seed of its index there."""
     index = len(population.members)
     seed = member.seed
-    if index != member.index and seed is not None and is_unused(member):
+    if index != member.index and seed is not None and _is_unused(member):
         seed = _reseed(member, index, config)
     moved = population.admit(
         member.agent, model_name=member.model_name, seed=seed, kind=member.kind
@@ -163,7 +163,7 @@ def _move(member: Member, population: Population, config: Any) -> None:
     moved.epoch_reward, moved.n_steps = member.epoch_reward, member.n_steps
 
 
-def is_unused(member: Member) -> bool:
+def _is_unused(member: Member) -> bool:
     """Return whether a member's model is as it was built, so that another seed changes nothing."""
     model = member.agent.model
     return is_ppo_model(model) and not model.num_timesteps and not model.n_updates
@@ -177,7 +177,7 @@ def _reseed(member: Member, index: int, config: Any) -> int | None:
     if choice is None or choice.name != member.model_name:
         return member.seed
     seed = agent_seed(config, choice.name, own_seed(config, choice), index)
-    model, built = member.agent.model, None
+    model = member.agent.model
     former = build_chosen(config, member.index, member.agent, choice, seed=member.seed or 0)
     if not is_ppo_model(former) or not _same_weights(former, model):
         return member.seed  # it has been loaded or changed

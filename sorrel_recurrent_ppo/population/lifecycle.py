@@ -85,7 +85,7 @@ def _resume_training(population: Population) -> None:
     """Let the models train that the environment's code has left in evaluation."""
     for member in population.members:
         model = member.agent.model
-        if is_ppo_model(model) and getattr(model, "learns", True) and not model.training:
+        if is_ppo_model(model) and model.learns and not model.training:
             model.train()
             if not member.was_resumed:
                 _log.warning(

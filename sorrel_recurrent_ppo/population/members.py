@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
 from sorrel.agents import Agent
-from sorrel.buffers import Buffer
 from sorrel.environment import Environment
 from sorrel.models import BaseModel
 
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.learning.rollout import copy_extra_keys
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.support.instance_overrides import override
 
@@ -68,7 +67,7 @@ class Member:
     agent: Any = field(default=None, repr=False, compare=False)
     model: Any = field(default=None, repr=False, compare=False)
 
-    SAVED: ClassVar = (
+    SAVED: ClassVar[tuple[str, ...]] = (
         "index",
         "name",
         "model_name",
@@ -428,19 +427,13 @@ def attach_model(agent: Agent, index: int, model: BaseModel) -> None:
     The keys of the old model's ``memory.extra_data`` are copied, since the agent's ``add_memory``
     looks for them; their contents are not.
     """
-    extra_data = agent.model.memory.extra_data
+    former_memory = agent.model.memory
     if is_ppo_model(model):
         model.agent_name = agent_label(index, agent)
         collecting = model.training
         for mode in (not collecting, collecting):  # evaluation fills a record of its own
             model.train(mode)
-            _copy_keys(extra_data, model.memory)
+            copy_extra_keys(former_memory, model.memory)
     else:
-        _copy_keys(extra_data, model.memory)
+        copy_extra_keys(former_memory, model.memory)
     agent.model = model
-
-
-def _copy_keys(extra_data: dict[str, np.ndarray], memory: Buffer) -> None:
-    for key, array in extra_data.items():
-        if key not in memory.extra_data:
-            memory.extra_data[key] = np.zeros((memory.capacity, *array.shape[1:]), array.dtype)

@@ -168,7 +168,8 @@ def _equip(
     config = config_of(env)
     assert config is not None
     seed = derive_seed(run_seed(config), index, population.n_named)
-    attach_model(agent, index, build_chosen(config, index, agent, choice, seed=seed))
+    model = build_chosen(config, index, agent, choice, seed=seed, is_newcomer=True)
+    attach_model(agent, index, model)
     return choice.name, seed
 
 

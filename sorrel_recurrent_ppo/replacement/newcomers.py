@@ -11,7 +11,11 @@ from sorrel.agents import Agent
 from sorrel.models import BaseModel
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.population.admission import load_checkpoint
+from sorrel_recurrent_ppo.population.admission import (
+    load_checkpoint,
+    stop_learning,
+    take_agent_options,
+)
 from sorrel_recurrent_ppo.population.members import agent_label
 from sorrel_recurrent_ppo.population.model_choice import model_section
 from sorrel_recurrent_ppo.registry import (
@@ -98,7 +102,9 @@ def build_newcomer(
     try:
         given = {"input_size": former.input_size, "action_space": former.action_space}
         section = model_section(replaced.config, name, replaced.kind)
-        given |= {key: v for key, v in section.items() if key not in ("checkpoint", "learns")}
+        # A newcomer starts from the checkpoint of the replacement, not from that of the config.
+        _, learns = take_agent_options(section, name, replaced.index, is_newcomer=True)
+        given |= section
         if model_name is None:
             given |= parameters_of(former, name)
         given |= {"seed": seed} | dict(parameters)
@@ -108,8 +114,9 @@ def build_newcomer(
     if checkpoint is not None:
         # Newcomers from one file differ in their choices, as their seeds do.
         load_checkpoint(model, checkpoint, label, seed=given["seed"])
-    stop_training = getattr(model, "eval", None)
-    if not getattr(former, "training", True) and stop_training is not None:
+    if not learns:
+        stop_learning(model)
+    elif _is_in_evaluation(former) and (stop_training := getattr(model, "eval", None)) is not None:
         stop_training()  # the group is in evaluation
     return Newcomer(
         index=replaced.index,
@@ -118,6 +125,11 @@ def build_newcomer(
         seed=given["seed"],
         checkpoint=checkpoint,
     )
+
+
+def _is_in_evaluation(model: BaseModel) -> bool:
+    """Return whether a model that may learn has been switched to evaluation."""
+    return getattr(model, "learns", True) and not getattr(model, "training", True)
 
 
 def parameters_of(model: BaseModel, name: str) -> dict[str, Any]:

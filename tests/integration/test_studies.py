@@ -179,6 +179,36 @@ def test_an_agent_that_does_not_learn_acts_and_never_updates(config, learns):
         assert model.last_actions
 
 
+def test_a_newcomer_of_an_agent_that_does_not_learn_does_not_learn_either(caplog):
+    section = {
+        "hidden_size": 8,
+        "rollout_length": 20,
+        "sequence_length": 5,
+        "learns": [False, True],
+    }
+    env = build_study(model={"type": "lstm_ppo", "lstm_ppo": section})
+    replace_agent(env, 0)
+    replace_agent(env, 1)
+    run_study(env)
+    assert [model.num_timesteps for model in models(env)] == [0, 70]
+    assert not any("resumes training" in text for text in caplog.messages)
+
+
+def test_an_inserted_agent_starts_fresh_and_gets_the_last_value_of_a_list(tmp_path):
+    env = build_study()
+    run_study(env)
+    saved = str(tmp_path / "model.pt")
+    env.agents[0].model.save(saved)
+    section = {"hidden_size": 8, "checkpoint": [saved, saved], "learns": [True, False]}
+    env = build_study(model={"type": "lstm_ppo", "lstm_ppo": section})
+    env.agents.append(env.new_agent())
+    env.reset()
+    *started, inserted = models(env)
+    assert torch.equal(weights(started[0]), weights(started[1]))
+    assert not torch.equal(weights(inserted), weights(started[0]))
+    assert [model.learns for model in models(env)] == [True, False, False]
+
+
 def test_agents_start_from_a_checkpoint_and_act_differently(tmp_path):
     env = build_study()
     run_study(env)
