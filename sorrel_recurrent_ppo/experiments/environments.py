@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,35 @@ from sorrel.worlds.base_world import World
 
 from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 
-__all__ = ["build_environment", "load_class"]
+__all__ = ["build_environment", "build_runner", "load_class"]
+
+
+def build_runner(config: DictConfig) -> Any:
+    """Build the object whose ``run_experiment`` runs the experiment.
+
+    With ``environment.factory``, the dotted name of a function, it is what that function returns
+    when it is called with the complete config: an environment, or an object that coordinates
+    several. Otherwise it is the environment of `build_environment`.
+
+    Raises:
+        ConfigError: As `build_environment`, or the factory does not exist or returns an object
+            without ``run_experiment``.
+    """
+    dotted_name = config.environment.get("factory")
+    if dotted_name is None:
+        return build_environment(config)
+    key = "environment.factory"
+    factory = _load(key, dotted_name, callable)
+    if not callable(factory):
+        raise ConfigError(f"{key}={dotted_name} is not a function")
+    with _naming_missing_keys(dotted_name):
+        runner = factory(config)
+    if not callable(getattr(runner, "run_experiment", None)):
+        raise ConfigError(
+            f"{key}={dotted_name} returned a {type(runner).__name__}, expected an object with the "
+            "method run_experiment, such as an environment"
+        )
+    return runner
 
 
 def build_environment(config: DictConfig) -> Environment:
@@ -42,13 +71,19 @@ def build_environment(config: DictConfig) -> Environment:
     )
     world_class = load_class("environment.world_class", config.environment.world_class, World)
     entity_class = load_class("environment.entity_class", config.environment.entity_class, Entity)
-    try:
+    with _naming_missing_keys(f"{env_class.__name__} or {world_class.__name__}"):
         world = _build_world(world_class, config, entity_class())
         return env_class(world, config)
+
+
+@contextmanager
+def _naming_missing_keys(reader: str) -> Iterator[None]:
+    try:
+        yield
     except (ConfigAttributeError, ConfigKeyError) as error:
         raise ConfigError(
-            f"{env_class.__name__} or {world_class.__name__} reads the config key "
-            f"'{error.full_key}', which is not set; set it with +{error.full_key}=..."
+            f"{reader} reads the config key '{error.full_key}', which is not set; set it with "
+            f"+{error.full_key}=..."
         ) from error
 
 
@@ -67,15 +102,7 @@ def load_class[T](key: str, dotted_name: str, base: type[T]) -> type[T]:
         ConfigError: The module or class does not exist, or the class is abstract or not derived
             from ``base``.
     """
-    module_name, _, class_name = dotted_name.rpartition(".")
-    if not module_name:
-        raise ConfigError(f"{key}={dotted_name} is not a dotted name such as my_module.MyClass")
-    module = _import_module(key, module_name)
-    found = getattr(module, class_name, None)
-    if found is None:
-        suitable = [name for name, value in vars(module).items() if _is_derived(value, base)]
-        what = f"{key}={dotted_name}: module '{module_name}' has no"
-        raise ConfigError(unknown_name(what, class_name, suitable))
+    found = _load(key, dotted_name, lambda value: _is_derived(value, base))
     if found is not base and not _is_derived(found, base):
         raise ConfigError(
             f"{key}={dotted_name} is not a class derived from {base.__module__}.{base.__name__}"
@@ -83,6 +110,24 @@ def load_class[T](key: str, dotted_name: str, base: type[T]) -> type[T]:
     if inspect.isabstract(found):
         lacking = ", ".join(sorted(found.__abstractmethods__))
         raise ConfigError(f"{key}={dotted_name} is abstract: it does not define {lacking}")
+    return found
+
+
+def _load(key: str, dotted_name: str, is_suitable: Callable[[Any], bool]) -> Any:
+    """Return what a dotted name refers to; suggest the suitable names of its module."""
+    module_name, _, own_name = dotted_name.rpartition(".")
+    if not module_name:
+        raise ConfigError(f"{key}={dotted_name} is not a dotted name such as my_module.MyClass")
+    module = _import_module(key, module_name)
+    found = getattr(module, own_name, None)
+    if found is None:
+        suitable = [
+            name
+            for name, value in vars(module).items()
+            if is_suitable(value) and not name.startswith("_")
+        ]
+        what = f"{key}={dotted_name}: module '{module_name}' has no"
+        raise ConfigError(unknown_name(what, own_name, suitable))
     return found
 
 

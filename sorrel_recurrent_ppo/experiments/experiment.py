@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.errors import ConfigError, NumericalError, unknown_name
-from sorrel_recurrent_ppo.experiments.environments import build_environment
+from sorrel_recurrent_ppo.errors import ConfigError, NumericalError
+from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, build_experiment
 from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
 from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requests
 from sorrel_recurrent_ppo.experiments.logging.plotting import plot_learning_curve
@@ -34,14 +35,11 @@ from sorrel_recurrent_ppo.experiments.run_summary import (
     model_names,
     summarise,
 )
-from sorrel_recurrent_ppo.integration.install import install
-from sorrel_recurrent_ppo.population.members import Population, population_of
-from sorrel_recurrent_ppo.registry import available_models
+from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
-from sorrel_recurrent_ppo.support.randomness import seed_global_generators
 
-__all__ = ["build_seeded", "run_experiment"]
+__all__ = ["run_experiment"]
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +52,7 @@ def run_experiment(
     resume: bool = False,
     command: str | None = None,
 ) -> RunSummary:
-    """Train the agents of one environment with Sorrel's runner and write the run's files.
+    """Train the agents of an experiment and write the run's files.
 
     Seeds the global random streams, since the process belongs to the experiment.
 
@@ -87,16 +85,16 @@ def run_experiment(
     files.remove_partial_files()
     if state is None:
         _save_config(config, files)
-    env = build_seeded(config)
-    population = _population(env, config)
+    experiment = build_experiment(config)
+    population = experiment.population
     if state is not None:
-        env.reset()  # some environments build their agents in reset
-        check_number_of_agents(env, state)
+        experiment.reset()  # some environments build their agents in reset
+        check_number_of_agents(experiment, state)
     first_epoch = next_epoch(state)
     record_session(files, config, population, first_epoch=first_epoch, command=command)
     log_start(config, population, first_epoch)
-    with training_threads(env, population, config.threads), stop_requests() as stop:
-        summary = _run(env, population, files, state=state, plain=plain, stop=stop)
+    with training_threads(population, config.threads), stop_requests() as stop:
+        summary = _run(experiment, files, state=state, plain=plain, stop=stop)
     log_end(summary, files)
     return summary
 
@@ -125,75 +123,60 @@ def _is_complete(config: DictConfig, state: dict[str, Any], files: RunFiles) -> 
     return done == last
 
 
-def _population(env: Environment, config: DictConfig) -> Population:
-    population = population_of(env)
-    if population is None:
-        chosen = OmegaConf.select(config, "model.type")
-        raise ConfigError(
-            unknown_name("model.type: there is no model named", chosen, available_models())
-        )
-    return population
-
-
-def build_seeded(config: DictConfig) -> Environment:
-    """Build the environment and its models; seed the global streams before and after.
-
-    Args:
-        config: The result of `resolve_config`.
-
-    Raises:
-        ConfigError: As `build_environment`, or a model setting is invalid.
-    """
-    install()
-    seed_global_generators(config.seed)
-    env = build_environment(config)
-    # Sorrel's environments reseed torch from the operating system while they build their agents.
-    seed_global_generators(config.seed)
-    return env
-
-
 def _run(
-    env: Environment,
-    population: Population,
+    experiment: BuiltExperiment,
     files: RunFiles,
     *,
     state: dict[str, Any] | None,
     plain: bool,
     stop: StopRequest,
 ) -> RunSummary:
-    animate = env.config.experiment.get("animate", False)
+    config, population = experiment.config, experiment.population
+    animate = config.experiment.get("animate", False)
     first_epoch = next_epoch(state)
-    logger = build_logger(env, population, files, first_epoch=first_epoch, plain=plain)
+    logger = build_logger(experiment, files, state=state, plain=plain)
     restore_replacements(files, state)
     checkpoints = RunCheckpoints(
-        population,
+        experiment,
         logger,
         files,
-        period=checkpoint_period(env.config),
-        last_epoch=env.config.experiment.epochs,
+        period=checkpoint_period(config),
         first_epoch=first_epoch,
         stop=stop,
     )
-    population.epoch_end_callbacks.append(checkpoints)
 
     def restore() -> None:
         assert state is not None
-        restore_run_state(env, population, logger, state)
-        _save_config(env.config, files)  # only once the state is known to match
+        restore_run_state(experiment, logger, state)
+        _save_config(config, files)  # only once the state is known to match
 
     try:
         if animate:  # otherwise Sorrel prints that it creates the folder
             files.gifs.mkdir(parents=True, exist_ok=True)
-        with skipping_epochs(env, first_epoch, restore):
-            env.run_experiment(animate=animate, logger=logger, output_dir=files.sorrel)
+        with (
+            _epoch_end_callbacks(population, logger.record_missing_epoch, checkpoints),
+            skipping_epochs(experiment, first_epoch, restore),
+        ):
+            experiment.run(logger, animate=animate, output_dir=files.sorrel)
     except NumericalError as error:
-        raise save_before_fault(error, env, population, files) from error
+        raise save_before_fault(error, population, files) from error
     finally:
-        population.epoch_end_callbacks.remove(checkpoints)
         logger.close()
         if files.sorrel.is_dir() and not any(files.sorrel.iterdir()):
             files.sorrel.rmdir()
         if logger.rewards:  # also for a stopped run
-            title = f"{model_names(population)} in {env.config.environment.name}"
+            title = f"{model_names(population)} in {config.environment.name}"
             plot_learning_curve(files, title)
     return summarise(logger.state_dict())
+
+
+@contextmanager
+def _epoch_end_callbacks(
+    population: Population, *callbacks: Callable[[Any, int], None]
+) -> Iterator[None]:
+    population.epoch_end_callbacks += callbacks
+    try:
+        yield
+    finally:
+        for callback in callbacks:
+            population.epoch_end_callbacks.remove(callback)

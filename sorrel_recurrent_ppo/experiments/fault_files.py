@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sorrel.environment import Environment
-
 from sorrel_recurrent_ppo.errors import CheckpointError, NumericalError
 from sorrel_recurrent_ppo.models.base import RecurrentPPO
 from sorrel_recurrent_ppo.population.members import Population
@@ -13,7 +11,7 @@ __all__ = ["save_before_fault"]
 
 
 def save_before_fault(
-    error: NumericalError, env: Environment, population: Population, files: RunFiles
+    error: NumericalError, population: Population, files: RunFiles
 ) -> NumericalError:
     """Save the faulty agent's state before the update; return the error with the path.
 
@@ -21,8 +19,7 @@ def save_before_fault(
 
     Args:
         error: The error that stopped the run.
-        env: The environment.
-        population: The environment's population.
+        population: The run's population.
         files: The run's files; the agent goes to ``checkpoints/<name>.before_fault.pt``.
     """
     name = error.agent_name

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
-from sorrel.environment import Environment
 from sorrel.models import BaseModel
 from threadpoolctl import threadpool_limits
 
@@ -72,22 +72,21 @@ class ParallelTrainer:
 
 
 @contextmanager
-def training_threads(env: Environment, population: Population, n_threads: int) -> Iterator[None]:
-    """Train an environment's models on ``n_threads`` cores within the block.
+def training_threads(population: Population, n_threads: int) -> Iterator[None]:
+    """Train a population's models on ``n_threads`` cores within the block.
 
     Each model computes on one core, since its matrix products are too small to be split: with the
     libraries' default, all cores, they take longer the more cores there are.
 
     Args:
-        env: The environment that runs in the block.
-        population: Its population, whose models are attached at the start of each epoch.
+        population: The population, whose models are attached at the start of each epoch.
         n_threads: Number of models that train in parallel; 1 for sequential training.
     """
     threads_before = torch.get_num_threads()
     torch.set_num_threads(1)
     trainer = ParallelTrainer(n_threads) if n_threads > 1 else None
 
-    def attach(env: Environment, epoch: int) -> None:
+    def attach(env: Any, epoch: int) -> None:
         if trainer is not None:
             trainer.attach(member.agent.model for member in population.members)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
-from sorrel.environment import Environment
 from sorrel.utils.logging import TensorboardLogger
 
+from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
 from sorrel_recurrent_ppo.experiments.logging.csv_sink import CsvSink
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import Sink
 from sorrel_recurrent_ppo.experiments.logging.progress import progress_sinks
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.logging.tensorboard_sink import TensorboardSink
 from sorrel_recurrent_ppo.experiments.logging.wandb_logging import wandb_sinks
+from sorrel_recurrent_ppo.experiments.resume.run_state import n_agent_rows, next_epoch
 from sorrel_recurrent_ppo.experiments.state_recording import StateSink
-from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.recording.agent_view import animate_agent_view
 from sorrel_recurrent_ppo.recording.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.run_files import RunFiles
@@ -22,49 +24,50 @@ __all__ = ["build_logger"]
 
 
 def build_logger(
-    env: Environment, population: Population, files: RunFiles, *, first_epoch: int, plain: bool
+    experiment: BuiltExperiment, files: RunFiles, *, state: dict[str, Any] | None, plain: bool
 ) -> RunLogger:
     """Return the logger of a run, with its sinks open.
 
     Args:
-        env: The environment.
-        population: The environment's population.
+        experiment: The experiment.
         files: The run's files.
-        first_epoch: The epoch from which the run resumes; 0 for a new run.
+        state: The state from which the run resumes; ``None`` for a new run.
         plain: Show the progress as lines even on a terminal.
 
     Raises:
-        CheckpointError: Rows before ``first_epoch`` are missing from the CSV files.
+        CheckpointError: Rows of completed epochs are missing from the CSV files.
         ConfigError: The config's ``logger`` is invalid, or wandb is missing or fails to start.
     """
-    last_epoch, quiet = env.config.experiment.epochs, env.config.get("quiet", False)
-    wandb = wandb_sinks(env.config, files)  # prints during init: before the live view
+    config, first_epoch = experiment.config, next_epoch(state)
+    last_epoch, quiet = config.experiment.epochs, config.get("quiet", False)
+    wandb = wandb_sinks(config, files)  # prints during init: before the live view
     has_events = files.tensorboard.is_dir()
     tensorboard = TensorboardLogger(last_epoch, files.tensorboard)
     tensorboard_sink = TensorboardSink(tensorboard)
-    if has_events and not env.config.log_turns:  # turns have other step numbers than epochs
+    if has_events and not config.log_turns:  # turns have other step numbers than epochs
         tensorboard_sink.purge_from(first_epoch)
     sinks: list[Sink] = [
-        CsvSink(files, n_agents=len(population.members), first_epoch=first_epoch),
+        CsvSink(files, first_epoch=first_epoch, n_agent_rows=n_agent_rows(state)),
         tensorboard_sink,
-        *_state_sinks(env, population, files),
+        *_state_sinks(experiment, files),
         *progress_sinks(Console(), last_epoch, plain=plain, quiet=quiet),
         *wandb,  # prints on close: after the view
     ]
-    turn_logger = tensorboard if env.config.log_turns else None
-    logger = RunLogger(env, population, sinks, turn_logger=turn_logger)
+    turn_logger = tensorboard if config.log_turns else None
+    logger = RunLogger(experiment.population, config, sinks, turn_logger=turn_logger)
     logger.skip_until(first_epoch)
     return logger
 
 
-def _state_sinks(env: Environment, population: Population, files: RunFiles) -> list[Sink]:
-    if not env.config.get("record_states"):
+def _state_sinks(experiment: BuiltExperiment, files: RunFiles) -> list[Sink]:
+    config, population = experiment.config, experiment.population
+    if not config.get("record_states"):
         return []
 
     def animate(states: RecordedStates) -> None:
         view = files.agent_view(states.subject.agent, states.epochs[0])
         animate_agent_view(states, view)
 
-    on_recorded = animate if env.config.experiment.get("animate", False) else None
-    limit = env.config.record_states_limit
-    return [StateSink(env, population, files, limit=limit, on_recorded=on_recorded)]
+    on_recorded = animate if config.experiment.get("animate", False) else None
+    period, limit = config.experiment.record_period, config.record_states_limit
+    return [StateSink(population, files, period=period, limit=limit, on_recorded=on_recorded)]

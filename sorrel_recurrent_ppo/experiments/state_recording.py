@@ -56,11 +56,11 @@ class _Recording:
     It overrides the rollout's ``add`` until it is stopped, and forwards each call.
     """
 
-    def __init__(self, env: Environment, member: Member, model: RecurrentPPO) -> None:
+    def __init__(self, env: Environment | None, member: Member, model: RecurrentPPO) -> None:
         self.member, self.model = member, model
         self._rollout = model.memory
         self._steps: list[_CompletedStep] = []
-        override(self._rollout, "add", _add_and_record, env, self._steps)
+        override(self._rollout, "add", _add_and_record, env, member, self._steps)
 
     def stop(self) -> None:
         """Remove the override of the rollout's ``add``."""
@@ -105,14 +105,20 @@ def _flat_state_after(step: PendingStep) -> np.ndarray:
 
 
 def _add_and_record(
-    rollout: Rollout, env: Environment, steps: list[_CompletedStep], *args: Any, **kwargs: Any
+    rollout: Rollout,
+    env: Environment | None,
+    member: Member,
+    steps: list[_CompletedStep],
+    *args: Any,
+    **kwargs: Any,
 ) -> None:
     """Override ``Rollout.add(obs, action, reward, done, ...)`` and record the completed step."""
     step = rollout.pending
     type(rollout).add(rollout, *args, **kwargs)
     given = dict(zip(("obs", "action", "reward", "done"), args, strict=False)) | kwargs
     assert step is not None  # otherwise add raises
-    steps.append(_CompletedStep(env.turn, step, float(given["reward"]), bool(given["done"])))
+    turn = env.turn if env is not None and env.turn else member.n_steps + 1
+    steps.append(_CompletedStep(turn, step, float(given["reward"]), bool(given["done"])))
 
 
 class StateSink:
@@ -122,9 +128,9 @@ class StateSink:
     numbers and calls no model. Only recurrent models have states to record.
 
     Args:
-        env: The environment.
-        population: The environment's population.
+        population: The run's population.
         files: The run's files.
+        period: Epochs between two recorded ones.
         limit: Megabytes (10^6 bytes) per agent, in memory and on disk. Beyond it the oldest epochs
             are discarded; the latest is always kept.
         on_recorded: Called with each agent's epoch after it has been written.
@@ -132,15 +138,15 @@ class StateSink:
 
     def __init__(
         self,
-        env: Environment,
         population: Population,
         files: RunFiles,
         *,
+        period: int,
         limit: int,
         on_recorded: Callable[[RecordedStates], None] | None = None,
     ) -> None:
-        self._env, self._population, self._files = env, population, files
-        self._period: int = env.config.experiment.record_period
+        self._population, self._files = population, files
+        self._period = period
         self._limit = limit * MEGABYTE
         self._on_recorded = on_recorded
         self._running: list[_Recording] = []
@@ -162,13 +168,14 @@ class StateSink:
         if self._start_epoch in self._population.epoch_start_callbacks:
             self._population.epoch_start_callbacks.remove(self._start_epoch)
 
-    def _start_epoch(self, env: Environment, epoch: int) -> None:
+    def _start_epoch(self, runner: Any, epoch: int) -> None:
         self._stop()
         if epoch % self._period:
             return
         for member in self._population.members:
             model = member.agent.model
             if isinstance(model, RecurrentPPO):
+                env = self._population.environment_of(member)
                 self._running.append(_Recording(env, member, model))
 
     def _stop(self) -> None:

@@ -8,6 +8,7 @@ each gets the names and seeds that it has alone.
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -34,7 +35,17 @@ from sorrel_recurrent_ppo.population.model_choice import check_lists, read_reque
 from sorrel_recurrent_ppo.population.seeds import agent_seed
 from sorrel_recurrent_ppo.registry import available_models, is_ppo_model
 
-__all__ = ["check_complete", "find_population", "merge", "population_to_join", "separate"]
+__all__ = [
+    "check_complete",
+    "environments_of",
+    "find_population",
+    "leave_out_unused",
+    "merge",
+    "population_to_join",
+    "separate",
+]
+
+_log = logging.getLogger(__name__)
 
 
 def population_to_join(env: Environment) -> Population | None:
@@ -76,11 +87,12 @@ def find_population(env: object) -> Population | None:
     own = population_of(env)
     if own is not None:
         return own
-    found = {id(p): p for e in _environments_of(env) if (p := population_of(e)) is not None}
+    found = {id(p): p for e in environments_of(env) if (p := population_of(e)) is not None}
     return next(iter(found.values())) if len(found) == 1 else None
 
 
-def _environments_of(coordinator: object) -> Iterable[Environment]:
+def environments_of(coordinator: object) -> Iterable[Environment]:
+    """Yield the environments among an object's attributes, and in its lists and dictionaries."""
     for value in vars(coordinator).values():
         if isinstance(value, dict):
             value = list(value.values())
@@ -107,17 +119,16 @@ def merge(environments: Sequence[Environment]) -> Population:
     population = former[0]
     if len(former) == 1 and [id(e) for e in population.environments] == [*map(id, environments)]:
         return population
+    left_out = [
+        e for p in former for e in p.environments if not any(e is env for env in environments)
+    ]
+    rosters = {id(e): p.roster(e) for p in former for e in p.environments}
     merged = _new_like(population)
     merged.epoch = population.epoch
     for env in environments:
-        source = population_of(env)
-        assert source is not None
-        roster = source.roster(env)
-        merged.add_environment(env)
-        for member in roster:
-            _move(member, merged, config_of(env))
-        merged.set_roster(env, env.agents)
-        set_population(env, merged)
+        _move_environment(env, rosters[id(env)], merged)
+    for env in left_out:
+        _move_environment(env, rosters[id(env)], _new_like(population))
     members = merged.members
     refuse_shared_models([m.agent for m in members], [m.agent.model for m in members])
     return merged
@@ -131,13 +142,39 @@ def separate(population: Population) -> None:
     if len(population.environments) < 2 or population.is_explicit or population.has_acted:
         return
     for env in [*population.environments]:
-        own = _new_like(population)
-        own.add_environment(env)
-        roster = population.roster(env)
-        for member in roster:
-            _move(member, own, config_of(env))
-        own.set_roster(env, env.agents)
-        set_population(env, own)
+        _move_environment(env, population.roster(env), _new_like(population))
+
+
+def leave_out_unused(population: Population) -> None:
+    """Remove the environments that have not been reset when the first turn begins.
+
+    They were built from the same config for another purpose, such as probes, and get populations
+    of their own.
+    """
+    unused = [] if population.is_explicit else population.unused_environments
+    if not unused:
+        return
+    _log.info(
+        "%d of the %d environments built from one config have not been reset before the first "
+        "turn: their agents are not in the population of the others",
+        *(len(unused), len(population.environments)),
+    )
+    used = [e for e in population.environments if not any(e is other for other in unused)]
+    rosters = {id(e): population.roster(e) for e in population.environments}
+    population.clear()
+    for env in used:
+        _move_environment(env, rosters[id(env)], population)
+        population.note_reset(env)
+    for env in unused:
+        _move_environment(env, rosters[id(env)], _new_like(population))
+
+
+def _move_environment(env: Environment, roster: Sequence[Member], population: Population) -> None:
+    population.add_environment(env)
+    for member in roster:
+        _move(member, population, config_of(env))
+    population.set_roster(env, env.agents)
+    set_population(env, population)
 
 
 def _new_like(population: Population) -> Population:

@@ -19,7 +19,11 @@ from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.population.admission import admit_agents
 from sorrel_recurrent_ppo.population.epoch_metrics import given_logger, reporting
-from sorrel_recurrent_ppo.population.joining import check_complete, separate
+from sorrel_recurrent_ppo.population.joining import (
+    check_complete,
+    leave_out_unused,
+    separate,
+)
 from sorrel_recurrent_ppo.population.members import Population, population_of, set_population
 from sorrel_recurrent_ppo.population.reconciliation import reconcile
 from sorrel_recurrent_ppo.registry import is_ppo_model
@@ -47,10 +51,18 @@ def track_population(env: Environment, population: Population) -> None:
 
 
 def track_coordinator(coordinator: object, population: Population) -> None:
-    """Make a population that of the object which runs its environments in lockstep."""
+    """Make a population that of the object which runs its environments in lockstep.
+
+    If it has a ``reset`` of its own, an epoch ends when that is called, otherwise when the first
+    of the environments is reset.
+    """
     set_population(coordinator, population)
-    if hasattr(type(coordinator), "run_experiment"):
+    if any(coordinator is env for env in population.environments):
         override(coordinator, "run_experiment", _run_lockstep)
+        return
+    for name, function in (("run_experiment", _run_lockstep), ("reset", _reset_lockstep)):
+        if callable(getattr(type(coordinator), name, None)):
+            override(coordinator, name, function)
 
 
 def _reset(env: Environment, *args: Any, **kwargs: Any) -> Any:
@@ -58,13 +70,30 @@ def _reset(env: Environment, *args: Any, **kwargs: Any) -> Any:
     population = _population(env)
     if population.members:
         reconcile(env, population, in_reset=False)
-    if population.counts_by_reset:
-        ends = population.is_lockstep and population.begins_epoch(env)
-        if ends or not population.is_lockstep:
-            _notify_epoch_end(env, population)
+    if population.counts_by_reset and population.begins_epoch(env):
+        _end_epoch(env, population)
     result = type(env).reset(env, *args, **kwargs)
     follow_reset(env, population)
     return result
+
+
+def _end_epoch(env: Any, population: Population) -> None:
+    """Notify of the end of an epoch, with all environments of the population up to date."""
+    if population.is_lockstep and population.members:
+        for other in population.environments:
+            reconcile(other, population, in_reset=False)
+        _check_used(population)
+    population.end_epoch(env)
+
+
+def _check_used(population: Population) -> None:
+    """Note that the environments have acted, once, and warn of what cannot work."""
+    if population.has_acted:
+        return
+    leave_out_unused(population)
+    check_complete(population)
+    population.has_acted = True
+    _warn_of_idle_schedule(population)
 
 
 def follow_reset(env: Environment, population: Population) -> None:
@@ -107,10 +136,7 @@ def _take_turn(env: Environment, *args: Any, **kwargs: Any) -> Any:
         population.set_roster(env, env.agents)
     else:
         _warn_of_no_agents(env, population)
-    if not population.has_acted:
-        check_complete(population)
-        population.has_acted = True
-        _warn_of_idle_schedule(population)
+    _check_used(population)
     return type(env).take_turn(env, *args, **kwargs)
 
 
@@ -137,6 +163,14 @@ def _run_experiment(env: Environment, *args: Any, **kwargs: Any) -> Any:
     return run_tracked(type(env).run_experiment, env, *args, **kwargs)
 
 
+def _reset_lockstep(coordinator: Any, *args: Any, **kwargs: Any) -> Any:
+    """Override of a coordinator's ``reset``."""
+    population = _population(coordinator)
+    if population.counts_by_reset and population.begins_epoch_after_steps():
+        _end_epoch(coordinator, population)
+    return type(coordinator).reset(coordinator, *args, **kwargs)
+
+
 def _run_lockstep(coordinator: Any, *args: Any, **kwargs: Any) -> Any:
     """Override of a coordinator's ``run_experiment``."""
     return run_tracked(type(coordinator).run_experiment, coordinator, *args, **kwargs)
@@ -152,17 +186,11 @@ def run_tracked(run: Callable[..., Any], env: Any, *args: Any, **kwargs: Any) ->
     try:
         with reporting(env, population, given_logger(run, env, *args, **kwargs)):
             result = run(env, *args, **kwargs)
-        _notify_epoch_end(env, population)
+        population.end_epoch(env)
         completed = True
     finally:
         population.end_experiment(completed=completed)
     return result
-
-
-def _notify_epoch_end(env: Any, population: Population) -> None:
-    if population.epoch >= 0:
-        for callback in population.epoch_end_callbacks:
-            callback(env, population.epoch)
 
 
 def _generate_memories(env: Environment, *args: Any, **kwargs: Any) -> Any:

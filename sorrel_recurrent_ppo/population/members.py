@@ -129,6 +129,7 @@ class Population:
         self.is_filled = False
         self.has_acted = False
         self._is_paused = False
+        self._ended_epoch = -1
         self._reset_this_epoch: set[int] = set()
         self._n_named = 0
         self._rosters: list[list[Member]] = []
@@ -227,23 +228,26 @@ class Population:
         """Return whether a member is a present one of this population."""
         return member is not None and any(member is other for other in self.members)
 
-    def restore(self, members: Sequence[Member], *, n_named: int, epoch: int) -> None:
-        """Resume with members of an earlier run, whose models the present agents have already.
+    def restore(
+        self, members: Sequence[Member], agents: Sequence[Agent], *, n_named: int, epoch: int
+    ) -> None:
+        """Resume with members of an earlier run.
 
         Args:
             members: The members by index, without agents.
+            agents: Their agents, which have their models and are in their environments.
             n_named: How many there have been in all, which numbers the next newcomer.
             epoch: The epoch that they have completed.
         """
-        agents = [member.agent for member in self.members]
         self.members = list(members)
-        self._n_named, self.epoch = n_named, epoch
+        self.is_filled = True
+        self._n_named, self.epoch, self._ended_epoch = n_named, epoch, epoch
+        self._reset_this_epoch.clear()
         for agent, member in zip(agents, members, strict=True):
             member.kind = member.kind or str(agent.kind)
             self.bind(member, agent)
-        for k, env in enumerate(self.environments):
-            here = [member_of(agent) for agent in env.agents]
-            self._rosters[k] = [m for m in here if m is not None and self.owns(m)]
+        for env in self.environments:
+            self.set_roster(env, env.agents)
 
     @property
     def n_named(self) -> int:
@@ -269,6 +273,13 @@ class Population:
         """Note the members among the agents that an environment has now."""
         members = [member_of(agent) for agent in agents]
         self._rosters[self._position(env)] = [m for m in members if m is not None and self.owns(m)]
+
+    def environment_of(self, member: Member) -> Environment | None:
+        """Return the environment that a member was last seen in."""
+        for env, roster in zip(self.environments, self._rosters, strict=True):
+            if any(member is other for other in roster):
+                return env
+        return None
 
     def _position(self, env: Environment) -> int:
         return next(i for i, other in enumerate(self.environments) if other is env)
@@ -296,8 +307,19 @@ class Population:
 
     def start_experiment(self) -> None:
         """Count epochs from here."""
-        self.epoch, self.running = -1, True
+        self.epoch, self._ended_epoch, self.running = -1, -1, True
         self._reset_this_epoch.clear()
+
+    def end_epoch(self, env: Any) -> None:
+        """Notify of the end of the current epoch, once.
+
+        Args:
+            env: The object that runs it.
+        """
+        if self.epoch > self._ended_epoch:
+            self._ended_epoch = self.epoch
+            for callback in self.epoch_end_callbacks:
+                callback(env, self.epoch)
 
     def begins_epoch(self, env: Environment) -> bool:
         """Return whether a reset of an environment begins an epoch.
@@ -312,6 +334,27 @@ class Population:
         position = self._position(env)
         acted = any(member.n_steps for member in self._rosters[position])
         return position in self._reset_this_epoch and acted
+
+    def begins_epoch_after_steps(self) -> bool:
+        """Return whether a reset of the coordinator ends an epoch: an agent has taken a step."""
+        return self.epoch >= 0 and any(member.n_steps for member in self.members)
+
+    @property
+    def unused_environments(self) -> list[Environment]:
+        """The environments that have not been reset, where others have."""
+        if not self._reset_this_epoch:
+            return []
+        return [e for k, e in enumerate(self.environments) if k not in self._reset_this_epoch]
+
+    def clear(self) -> None:
+        """Forget the members and environments, to admit them in another order."""
+        self.members, self.environments, self._rosters = [], [], []
+        self._reset_this_epoch = set()
+        self._n_named = 0
+
+    def note_reset(self, env: Environment) -> None:
+        """Note that an environment has been reset in this epoch."""
+        self._reset_this_epoch.add(self._position(env))
 
     def start_epoch(self, env: Environment) -> bool:
         """Note a reset, which ends the epoch before it if it begins one.
@@ -329,7 +372,7 @@ class Population:
         if begins or not self.is_lockstep:
             for member in self.members:
                 member.epoch_reward, member.n_steps = 0.0, 0
-        self._reset_this_epoch.add(self._position(env))
+        self.note_reset(env)
         return begins
 
     def end_experiment(self, *, completed: bool) -> None:

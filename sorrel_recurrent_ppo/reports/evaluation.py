@@ -9,15 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf, open_dict
-from sorrel.environment import Environment
 from sorrel.models import BaseModel
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.experiments.experiment import build_seeded
+from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, build_experiment
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.parallel_training import training_threads
-from sorrel_recurrent_ppo.population.members import Population, population_of
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.reports.evaluation_results import DETERMINISTIC, EvaluatedEpoch
 from sorrel_recurrent_ppo.reports.saved_agents import SavedAgent, load_saved_agent
@@ -79,23 +77,25 @@ def play(
         CheckpointError: A checkpoint is missing, damaged, or does not fit the environment.
     """
     config = _evaluation_config(run.config, seeds[0], max_turns)
-    env = build_seeded(config)
-    population = population_of(env)
-    if population is None or len(env.agents) != len(agents):
+    experiment = build_experiment(config)
+    population = experiment.population
+    if not population.members:
+        experiment.reset()  # some environments build their agents in reset
+    if len(population.members) != len(agents):
         raise ConfigError(
-            f"{run.directory}: expected {len(env.agents)} saved agents (from the environment), "
-            f"found {len(agents)}"
+            f"{run.directory}: expected {len(population.members)} saved agents (from the "
+            f"environment), found {len(agents)}"
         )
     epsilons = [
-        load_saved_agent(env, population, index, saved, seed=seeds[0], device=device)
+        load_saved_agent(population, index, saved, seed=seeds[0], device=device)
         for index, saved in enumerate(agents)
     ]
     epochs: list[EvaluatedEpoch] = []
-    with training_threads(env, population, 1):
+    with training_threads(population, 1):
         for epoch, seed in enumerate(seeds):
-            for agent, epsilon in zip(env.agents, epsilons, strict=True):
-                _set_mode(agent.model, epsilon, mode)
-            record = _play_epoch(env, population, seed, gif if epoch == 0 else None)
+            for member, epsilon in zip(population.members, epsilons, strict=True):
+                _set_mode(member.agent.model, epsilon, mode)
+            record = _play_epoch(experiment, seed, gif if epoch == 0 else None)
             epochs.append(_evaluated_epoch(record, mode, epoch, seed))
     return epochs
 
@@ -141,21 +141,24 @@ class _LastRecord:
         """Keep the record."""
 
 
-def _play_epoch(
-    env: Environment, population: Population, seed: int, gif: Path | None
-) -> EpochRecord:
-    """Play one epoch with Sorrel's own runner."""
+def _play_epoch(experiment: BuiltExperiment, seed: int, gif: Path | None) -> EpochRecord:
+    """Play one epoch with the environment's or the coordinator's own runner."""
     seed_global_generators(seed)
-    for index, agent in enumerate(env.agents):
-        if is_ppo_model(agent.model):
-            agent.model.reseed(derive_seed(seed, index))
+    population = experiment.population
+    for member in population.members:
+        if is_ppo_model(member.agent.model):
+            member.agent.model.reseed(derive_seed(seed, member.index))
     last = _LastRecord()
-    logger = RunLogger(env, population, sinks=[last])
+    logger = RunLogger(population, experiment.config, sinks=[last])
+    population.epoch_end_callbacks.append(logger.record_missing_epoch)
     # Some environments save their agents next to the GIFs: keep both out of the run's directory.
     with tempfile.TemporaryDirectory() as folder:
         gifs = Path(folder) / "gifs"
         gifs.mkdir()
-        env.run_experiment(animate=gif is not None, logger=logger, output_dir=Path(folder))
+        try:
+            experiment.run(logger, animate=gif is not None, output_dir=Path(folder))
+        finally:
+            population.epoch_end_callbacks.remove(logger.record_missing_epoch)
         if gif is not None:
             gif.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(next(gifs.glob("*.gif")), gif)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from sorrel.environment import Environment
+from sorrel.agents import Agent
 
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, unknown_name
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint
@@ -82,7 +82,6 @@ def _find_agent(own_run: SavedRun, argument: str, text: str) -> SavedAgent:
 
 
 def load_saved_agent(
-    env: Environment,
     population: Population,
     index: int,
     saved: SavedAgent,
@@ -93,8 +92,7 @@ def load_saved_agent(
     """Replace the model of an agent by a saved one, built with the settings of its training.
 
     Args:
-        env: The environment.
-        population: The environment's population.
+        population: The population of the environment.
         index: The index of the agent.
         saved: The saved agent.
         seed: The seed of the model's random choices.
@@ -108,28 +106,29 @@ def load_saved_agent(
         ConfigError: The model cannot be built.
     """
     path, name = saved.checkpoint, saved.agent.model_name
+    agent = population.members[index].agent
     if not path.is_file():
-        raise _load_error(saved, env, index, f"{path} does not exist")
+        raise _load_error(saved, agent, index, f"{path} does not exist")
     is_ppo = is_ppo_model(load_model_class(name))
-    parameters = _ppo_settings(env, index, saved) if is_ppo else _sorrel_parameters(saved)
+    parameters = _ppo_settings(agent, index, saved) if is_ppo else _sorrel_parameters(saved)
     if device is not None:
         parameters["device"] = device
-    newcomer = _build(env, index, saved, parameters, seed)
+    newcomer = _build(agent, index, saved, parameters, seed)
     population.replace_model(index, newcomer.model, model_name=name, seed=seed)
     return 0.0 if is_ppo else _final_epsilon(saved, parameters)
 
 
-def _load_error(saved: SavedAgent, env: Environment, index: int, reason: str) -> CheckpointError:
-    agent = agent_label(index, env.agents[index])
-    return CheckpointError(f"{saved} cannot be loaded as {agent}: {reason}")
+def _load_error(saved: SavedAgent, agent: Agent, index: int, reason: str) -> CheckpointError:
+    label = agent_label(index, agent)
+    return CheckpointError(f"{saved} cannot be loaded as {label}: {reason}")
 
 
 def _build(
-    env: Environment, index: int, saved: SavedAgent, parameters: Mapping[str, Any], seed: int
+    agent: Agent, index: int, saved: SavedAgent, parameters: Mapping[str, Any], seed: int
 ) -> Newcomer:
     try:
         return build_newcomer(
-            ReplacedAgent(env.agents[index], index, saved.run.config, saved.agent.model_name),
+            ReplacedAgent(agent, index, saved.run.config, saved.agent.model_name),
             model_name=saved.agent.model_name,
             parameters=parameters,
             checkpoint=str(saved.checkpoint),
@@ -139,17 +138,17 @@ def _build(
         # PyTorch lists every weight that does not fit: report the first.
         lines = str(error).splitlines()
         reason = next((line.strip() for line in lines if "size mismatch" in line), lines[0])
-        raise _load_error(saved, env, index, reason) from error
+        raise _load_error(saved, agent, index, reason) from error
 
 
-def _ppo_settings(env: Environment, index: int, saved: SavedAgent) -> dict[str, Any]:
+def _ppo_settings(agent: Agent, index: int, saved: SavedAgent) -> dict[str, Any]:
     """Return the settings in a recurrent PPO's checkpoint, after checking that it fits the agent.
 
     Raises:
         CheckpointError: The checkpoint is damaged or does not fit.
     """
     content = read_checkpoint(saved.checkpoint)
-    identity, agent = content["identity"], env.agents[index]
+    identity = content["identity"]
     trained = (
         f"{math.prod(identity['input_size'])} values and {math.prod(identity['action_dims'])} "
         "actions"
@@ -159,12 +158,12 @@ def _ppo_settings(env: Environment, index: int, saved: SavedAgent) -> dict[str, 
     found = f"{n_values} values and {agent.model.action_space} actions"
     if trained != found:
         reason = f"expected observations of {trained} (from the checkpoint), found {found}"
-        raise _load_error(saved, env, index, reason)
+        raise _load_error(saved, agent, index, reason)
     trained_picture = tuple(identity["picture"] or ())
     picture = tuple(picture_shape(agent.observation_spec) or ())
     if trained_picture and picture and trained_picture != picture:
         reason = f"expected a picture of {trained_picture} (from the checkpoint), found {picture}"
-        raise _load_error(saved, env, index, reason)
+        raise _load_error(saved, agent, index, reason)
     return json.loads(content["settings"])
 
 

@@ -11,6 +11,7 @@ from sorrel.utils.logging import Logger
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.built_experiment import build_seeded
 from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
@@ -82,7 +83,7 @@ def test_run_repeats_bit_for_bit_with_the_same_seed(model, tmp_path):
 def test_metrics_equal_those_of_sorrels_logger(tmp_path):
     files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo")
     config = resolve_config(small_config("treasurehunt", "lstm_ppo"))
-    env = experiment.build_seeded(config)
+    env = build_seeded(config)
     sorrel_logger = Logger(2)
     env.run_experiment(animate=False, logger=sorrel_logger, output_dir=tmp_path / "other")
     metrics = read_columns(files.metrics)

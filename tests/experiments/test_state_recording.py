@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.built_experiment import build_seeded
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
 from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.experiments.state_recording import StateSink
@@ -30,7 +30,7 @@ def recorded(tmp_path, environment="treasurehunt", model="lstm_ppo", *overrides)
 
 def small_env(model="lstm_ppo", *overrides):
     config = small_config("treasurehunt", model, *RECORDED, *overrides)
-    env = experiment.build_seeded(resolve_config(config))
+    env = build_seeded(resolve_config(config))
     population = population_of(env)
     assert population is not None
     return env, population
@@ -88,7 +88,7 @@ def test_recording_does_not_affect_the_run(model, tmp_path):
 def test_recorded_states_and_values_match_the_policy(model, tmp_path):
     env, population = small_env(model)
     files = RunFiles(tmp_path)
-    sink = StateSink(env, population, files, limit=1)
+    sink = StateSink(population, files, period=2, limit=1)
     play(env, population, sink, 0)
     sink.close()
     for index, agent in enumerate(env.agents):
@@ -157,7 +157,7 @@ def test_newcomer_gets_its_own_file(tmp_path):
 def test_state_sink_discards_the_oldest_epochs_beyond_the_limit(tmp_path, caplog):
     env, population = small_env()
     files = RunFiles(tmp_path)
-    sink = StateSink(env, population, files, limit=1)
+    sink = StateSink(population, files, period=2, limit=1)
     play(env, population, sink, 0)
     (one,) = {load_states(files.recorded_states(name)).n_bytes for name in ("0", "1")}
     sink._limit = 3 * one
@@ -173,12 +173,12 @@ def test_state_sink_discards_the_oldest_epochs_beyond_the_limit(tmp_path, caplog
 def test_state_sink_of_a_resumed_run_keeps_the_earlier_epochs(tmp_path):
     files = RunFiles(tmp_path)
     env, population = small_env()
-    first = StateSink(env, population, files, limit=100)
+    first = StateSink(population, files, period=2, limit=100)
     for epoch in (0, 2, 4):
         play(env, population, first, epoch)
     first.close()
     before = load_states(files.recorded_states("0"))
-    resumed = StateSink(env, population, files, limit=100)
+    resumed = StateSink(population, files, period=2, limit=100)
     play(env, population, resumed, 2)
     after = load_states(files.recorded_states("0"))
     assert after.epochs == [0, 2]
@@ -188,7 +188,7 @@ def test_state_sink_of_a_resumed_run_keeps_the_earlier_epochs(tmp_path):
 
 def test_close_discards_an_unfinished_epoch_and_removes_the_override(tmp_path):
     env, population = small_env()
-    sink = StateSink(env, population, RunFiles(tmp_path), limit=1)
+    sink = StateSink(population, RunFiles(tmp_path), period=2, limit=1)
     population.running = True
     env.reset()
     env.take_turn()
@@ -202,7 +202,7 @@ def test_close_discards_an_unfinished_epoch_and_removes_the_override(tmp_path):
 
 def test_copied_environment_does_not_record_into_the_original(tmp_path):
     env, population = small_env()
-    sink = StateSink(env, population, RunFiles(tmp_path), limit=1)
+    sink = StateSink(population, RunFiles(tmp_path), period=2, limit=1)
     population.running = True
     env.reset()
     twin = copy.deepcopy(env)

@@ -8,6 +8,7 @@ import torch
 
 from sorrel_recurrent_ppo.errors import NumericalError
 from sorrel_recurrent_ppo.experiments import experiment
+from sorrel_recurrent_ppo.experiments.built_experiment import build_seeded
 from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.models.base import RecurrentPPO
 from sorrel_recurrent_ppo.population.members import population_of
@@ -56,7 +57,7 @@ def test_run_stops_and_saves_the_agent_before_the_fault(tmp_path):
         experiment.run_experiment(config, files)
     kept = files.checkpoint("0.before_fault")
     assert kept.is_file()
-    env = experiment.build_seeded(resolve_config(config))
+    env = build_seeded(resolve_config(config))
     assert population_of(env) is not None
     model = env.agents[0].model
     assert isinstance(model, RecurrentPPO)

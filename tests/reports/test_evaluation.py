@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from sorrel_recurrent_ppo.config_files import config_dir
-from sorrel_recurrent_ppo.experiments.experiment import build_seeded, run_experiment
+from sorrel_recurrent_ppo.experiments.built_experiment import build_seeded
+from sorrel_recurrent_ppo.experiments.experiment import run_experiment
 from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.reports.evaluation import evaluation_seeds
 from sorrel_recurrent_ppo.reports.saved_agents import choose_agents

@@ -1,6 +1,6 @@
 """Short evaluations of saved runs."""
 
-from sorrel_recurrent_ppo.experiments.experiment import build_seeded
+from sorrel_recurrent_ppo.experiments.built_experiment import build_seeded
 from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.population.members import population_of
 from sorrel_recurrent_ppo.reports.evaluate import EvaluateSettings, evaluate_run
@@ -23,5 +23,5 @@ def load_into_environment(saved_run, saved_agent, index=0):
     env = build_seeded(resolve_config(saved_run.config))
     population = population_of(env)
     assert population is not None
-    epsilon = load_saved_agent(env, population, index, saved_agent, seed=3, device=None)
+    epsilon = load_saved_agent(population, index, saved_agent, seed=3, device=None)
     return env, epsilon

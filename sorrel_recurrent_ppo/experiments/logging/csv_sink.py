@@ -15,14 +15,14 @@ class CsvSink:
 
     Args:
         files: The run's files.
-        n_agents: Number of agents in the environment.
         first_epoch: The epoch from which the run resumes; the rows before it are kept.
+        n_agent_rows: The number of rows of ``agents.csv`` before that epoch.
 
     Raises:
         CheckpointError: Rows before ``first_epoch`` are missing.
     """
 
-    def __init__(self, files: RunFiles, *, n_agents: int = 0, first_epoch: int = 0) -> None:
+    def __init__(self, files: RunFiles, *, first_epoch: int = 0, n_agent_rows: int = 0) -> None:
         self._metrics = CsvTable(
             files.metrics,
             ["epoch", "reward", "loss", "epsilon", "steps", "seconds"],
@@ -32,7 +32,7 @@ class CsvSink:
             self._agents = CsvTable(
                 files.agents,
                 ["epoch", "agent", "index", "model", "kind", "reward"],
-                n_kept=first_epoch * n_agents,
+                n_kept=n_agent_rows,
             )
         except (CheckpointError, OSError):
             self._metrics.close()

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
-from sorrel.environment import Environment
+from omegaconf import DictConfig
 from sorrel.utils.logging import Logger, TensorboardLogger
 from sorrel.utils.turn_stats import TurnStats
 
@@ -27,25 +27,26 @@ class RunLogger(Logger):
     """Sorrel's logger interface over any number of sinks.
 
     Args:
-        env: The environment whose epochs are recorded.
-        population: Its agents by their lasting names.
+        population: The agents by their lasting names.
+        config: The config of the experiment.
         sinks: Destinations of each epoch, in this order.
         turn_logger: A Sorrel logger for every turn, or ``None``.
     """
 
     def __init__(
         self,
-        env: Environment,
         population: Population,
+        config: DictConfig,
         sinks: Sequence[Sink],
         turn_logger: Logger | None = None,
     ) -> None:
-        super().__init__(env.config.experiment.epochs)
+        super().__init__(config.experiment.epochs)
         self.steps = 0
         self.turns = 0
         self.seconds = 0.0
+        self.agent_rows = 0
+        self._last_recorded = -1
         self._first_epoch = 0
-        self._env = env
         self._population = population
         self._sinks = sinks
         self._turn_logger = turn_logger
@@ -69,8 +70,8 @@ class RunLogger(Logger):
             return
         super().record_epoch(epoch, loss, reward, epsilon, **kwargs)
         now = time.perf_counter()
-        epoch_steps = self._env.turn * len(self._population.members)
-        self.turns += self._env.turn
+        turns, epoch_steps = _count_steps(self._population)
+        self.turns += turns
         self.steps += epoch_steps
         record = EpochRecord(
             epoch=epoch,
@@ -84,9 +85,31 @@ class RunLogger(Logger):
             agents=self._agent_records(),
         )
         self._epoch_started = now
+        self._last_recorded = epoch
         self.seconds += record.seconds
+        self.agent_rows += len(record.agents)
         for sink in self._sinks:
             sink.write(record)
+
+    def record_missing_epoch(self, runner: Any, epoch: int) -> None:
+        """Record an epoch that the coordinator of several environments has not recorded.
+
+        Its loss is the sum of the latest updates' losses.
+
+        Args:
+            runner: The object that runs the epoch.
+            epoch: The epoch.
+        """
+        if not self._population.is_lockstep or epoch <= self._last_recorded:
+            return
+        models = [member.agent.model for member in self._population.members]
+        losses = [getattr(model, "diagnostics", {}).get("train/loss", 0.0) for model in models]
+        self.record_epoch(
+            epoch,
+            loss=sum(losses),
+            reward=sum(member.epoch_reward for member in self._population.members),
+            epsilon=float(getattr(models[0], "epsilon", 0.0)) if models else 0.0,
+        )
 
     def skip_until(self, n_epochs: int) -> None:
         """Ignore the first epochs, which an earlier process has recorded."""
@@ -98,6 +121,7 @@ class RunLogger(Logger):
             "steps": self.steps,
             "turns": self.turns,
             "seconds": self.seconds,
+            "agent_rows": self.agent_rows,
             "rewards": [float(reward) for reward in self.rewards],
         }
 
@@ -107,6 +131,9 @@ class RunLogger(Logger):
         if isinstance(self._turn_logger, TensorboardLogger):
             self._turn_logger._global_step = self.turns
         self.rewards = list(saved["rewards"])
+        self._last_recorded = self._first_epoch - 1
+        n_agents = len(self._population.members)
+        self.agent_rows = saved.get("agent_rows", len(self.rewards) * n_agents)
         self._epoch_started = time.perf_counter()
 
     def close(self) -> None:
@@ -127,6 +154,15 @@ class RunLogger(Logger):
             )
             for member in self._population.members
         ]
+
+
+def _count_steps(population: Population) -> tuple[int, int]:
+    """Return the turns and the agent steps of the current epoch."""
+    if not population.is_lockstep:
+        turns = population.environments[0].turn
+        return turns, turns * len(population.members)
+    steps = [member.n_steps for member in population.members]
+    return max(steps, default=0), sum(steps)
 
 
 def _without_agent_rewards(values: Mapping[str, float]) -> dict[str, float]:

@@ -1,7 +1,9 @@
-"""Fast-forward Sorrel's epoch loop to the epoch from which a run resumes.
+"""Fast-forward the epoch loop of an experiment to the epoch from which a run resumes.
 
 ``run_experiment`` always counts from 0. The first epochs are therefore skipped: they take no turns,
 train nothing and write nothing. The saved state is restored when the first epoch to run begins.
+A coordinator's own code between the turns runs in skipped epochs too; what it changes is then
+overwritten by the saved state.
 """
 
 from __future__ import annotations
@@ -9,16 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sorrel.environment import Environment
 
+from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
 from sorrel_recurrent_ppo.support.instance_overrides import overridden
 
 __all__ = ["skipping_epochs"]
 
-# The model methods that the loop calls, and their replacements in a skipped epoch.
+# The methods that an epoch loop calls, and their replacements in a skipped epoch.
 _MODEL_HOOKS: dict[str, Callable[..., Any]] = {
     "start_epoch_action": lambda **_: None,
     "end_epoch_action": lambda **_: None,
@@ -26,51 +30,123 @@ _MODEL_HOOKS: dict[str, Callable[..., Any]] = {
     "epsilon_decay": lambda _: None,
     "save": lambda _=None, **__: None,
 }
+_AGENT_RESULTS: dict[str, Any] = {
+    "transition": None,
+    "get_action": 0,
+    "act": 0.0,
+    "add_memory": None,
+}
 
 
 @contextmanager
-def skipping_epochs(env: Environment, n_epochs: int, restore: Callable[[], None]) -> Iterator[None]:
+def skipping_epochs(
+    experiment: BuiltExperiment, n_epochs: int, restore: Callable[[], None]
+) -> Iterator[None]:
     """Skip the first epochs of the ``run_experiment`` that is called in the block.
 
     The logger is still called for them and must ignore them.
 
     Args:
-        env: The environment, with its agents.
+        experiment: The experiment, with its agents.
         n_epochs: Number of epochs to skip; with 0 nothing is overridden or restored.
         restore: Called when the first epoch to run begins, before its reset.
     """
     if not n_epochs:
         yield
         return
-    n_begun = 0
     with ExitStack() as undo:
-
-        def reset(*args: Any, **kwargs: Any) -> Any:
-            nonlocal n_begun
-            if n_begun == 0:
-                _mute_record_period(env, undo)
-            if n_begun < n_epochs:
-                n_begun += 1
-                take_turn()
-                return None
-            undo.close()
-            restore()
-            return env.reset(*args, **kwargs)
-
-        def take_turn(*args: Any, **kwargs: Any) -> None:
-            env.turn = env.config.experiment.max_turns
-
-        undo.enter_context(overridden(env, "reset", reset))
-        undo.enter_context(overridden(env, "take_turn", take_turn))
-        for model in {id(agent.model): agent.model for agent in env.agents}.values():
-            for name, hook in _MODEL_HOOKS.items():
-                undo.enter_context(overridden(model, name, hook))
+        _Skipping(experiment, n_epochs, restore, undo)
         yield
 
 
-def _mute_record_period(env: Environment, undo: ExitStack) -> None:
-    """Disable drawing and saving in skipped epochs: a remainder by nan never equals 0."""
-    experiment = env.config.experiment
-    if "record_period" in experiment:
-        undo.callback(experiment.__setattr__, "record_period", experiment.record_period)
-        experiment.record_period = math.nan
+class _Skipping:
+    """Counts and skips epochs until the first one to run begins."""
+
+    def __init__(
+        self,
+        experiment: BuiltExperiment,
+        n_epochs: int,
+        restore: Callable[[], None],
+        undo: ExitStack,
+    ) -> None:
+        self._experiment, self._n_epochs = experiment, n_epochs
+        self._restore, self._undo = restore, undo
+        self._n_begun = 0
+        self._reset: set[int] = set()  # objects that have been reset in the current epoch
+        self._has_acted = False
+        self._skipped: dict[int, object] = {}  # agents and models that are overridden
+        population = experiment.population
+        for env in population.environments:
+            self._override(env, "reset", partial(self._reset_or_start, env))
+            self._override(env, "take_turn", partial(self._take_turn, env))
+        self._skip_agents()
+        if experiment.is_coordinated:
+            self._override_coordinator(experiment.runner)
+
+    def _override(self, owner: object, name: str, value: Any) -> None:
+        self._undo.enter_context(overridden(owner, name, value))
+
+    def _override_coordinator(self, coordinator: Any) -> None:
+        if callable(getattr(type(coordinator), "reset", None)):
+            self._override(coordinator, "reset", partial(self._reset_or_start, coordinator))
+        if callable(getattr(type(coordinator), "take_turn", None)):
+            self._override(coordinator, "take_turn", partial(self._act, None))
+
+    def _skip_agents(self) -> None:
+        """Override the agents and models that are not overridden yet, such as inserted ones."""
+        population = self._experiment.population
+        for env in population.environments:
+            for agent in getattr(env, "agents", []):
+                self._skip(agent.model, _MODEL_HOOKS)
+                if self._experiment.is_coordinated:  # it may call them without take_turn
+                    hooks = {name: partial(self._act, r) for name, r in _AGENT_RESULTS.items()}
+                    self._skip(agent, hooks)
+
+    def _skip(self, owner: object, hooks: dict[str, Callable[..., Any]]) -> None:
+        if id(owner) not in self._skipped:
+            self._skipped[id(owner)] = owner  # kept alive: ids stay unique
+            for name, hook in hooks.items():
+                if hasattr(owner, name):
+                    self._override(owner, name, hook)
+
+    def _reset_or_start(self, owner: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._begins_epoch(owner):
+            if self._n_begun == 0:
+                self._mute_record_period()
+            if self._n_begun == self._n_epochs:
+                self._undo.close()
+                self._restore()
+                return owner.reset(*args, **kwargs)
+            self._n_begun += 1
+            self._reset.clear()
+            self._has_acted = False
+        self._reset.add(id(owner))
+        self._skip_agents()
+        for env in self._experiment.population.environments:
+            self._end_turns(env)
+        return None
+
+    def _begins_epoch(self, owner: Any) -> bool:
+        """Return whether a reset begins an epoch, as `Population.begins_epoch` does."""
+        if not self._experiment.population.is_lockstep or not self._reset:
+            return True
+        was_reset = id(owner) in self._reset or owner is self._experiment.runner
+        return self._has_acted and was_reset
+
+    def _take_turn(self, env: Environment, *args: Any, **kwargs: Any) -> None:
+        self._has_acted = True
+        self._end_turns(env)
+
+    def _act(self, result: Any = None, *args: Any, **kwargs: Any) -> Any:
+        self._has_acted = True
+        return result
+
+    def _end_turns(self, env: Environment) -> None:
+        env.turn = self._experiment.config.experiment.max_turns
+
+    def _mute_record_period(self) -> None:
+        """Disable drawing and saving in skipped epochs: a remainder by nan never equals 0."""
+        experiment = self._experiment.config.experiment
+        if "record_period" in experiment:
+            self._undo.callback(experiment.__setattr__, "record_period", experiment.record_period)
+            experiment.record_period = math.nan

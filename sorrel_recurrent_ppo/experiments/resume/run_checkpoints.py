@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from sorrel.environment import Environment
 from sorrel.models import BaseModel
 
 from sorrel_recurrent_ppo.errors import CheckpointError
+from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
 from sorrel_recurrent_ppo.experiments.interruption import RunStopped, StopRequest
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.resume.run_state import capture_run_state, save_run_state
-from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write, sync_file
@@ -23,36 +23,34 @@ class RunCheckpoints:
     """Epoch-end callback that saves the run at the checkpoint period and at its end.
 
     Args:
-        population: The run's population.
+        experiment: The experiment.
         logger: The run's logger.
         files: The run's files.
         period: Epochs between two checkpoints.
-        last_epoch: The run's last epoch.
         first_epoch: The first epoch that this process runs.
         stop: Whether to stop after the current epoch.
     """
 
     def __init__(
         self,
-        population: Population,
+        experiment: BuiltExperiment,
         logger: RunLogger,
         files: RunFiles,
         *,
         period: int,
-        last_epoch: int,
         first_epoch: int,
         stop: StopRequest,
     ) -> None:
-        self._population = population
+        self._experiment = experiment
         self._logger = logger
         self._files = files
         self._period = period
-        self._last_epoch = last_epoch
+        self._last_epoch = experiment.config.experiment.epochs
         self._first_epoch = first_epoch
         self._stop = stop
         files.checkpoints.mkdir(parents=True, exist_ok=True)
 
-    def __call__(self, env: Environment, epoch: int) -> None:
+    def __call__(self, runner: Any, epoch: int) -> None:
         """Save the run if it is due.
 
         Raises:
@@ -63,17 +61,17 @@ class RunCheckpoints:
             return
         stops = self._stop.requested and epoch < self._last_epoch
         if stops or epoch % self._period == 0 or epoch == self._last_epoch:
-            self._save(env)
+            self._save()
         if stops:
             raise RunStopped(epoch)
 
-    def _save(self, env: Environment) -> None:
-        for member in self._population.members:
+    def _save(self) -> None:
+        for member in self._experiment.population.members:
             _save_model(member.agent.model, self._files.checkpoint(member.name))
         # The state refers to the CSV rows before it, so these must be on disk first.
         for table in (self._files.metrics, self._files.agents):
             sync_file(table)
-        save_run_state(self._files, capture_run_state(env, self._population, self._logger))
+        save_run_state(self._files, capture_run_state(self._experiment, self._logger))
 
 
 def _save_model(model: BaseModel, path: Path) -> None:

@@ -6,25 +6,23 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from sorrel.environment import Environment
-
-from sorrel_recurrent_ppo.errors import CheckpointError
+from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
+from sorrel_recurrent_ppo.experiments.resume.member_restore import (
+    capture_members,
+    restore_members,
+)
 from sorrel_recurrent_ppo.experiments.resume.object_capture import capture_state
 from sorrel_recurrent_ppo.experiments.resume.object_restore import restore_state
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
-from sorrel_recurrent_ppo.population.admission import config_of
-from sorrel_recurrent_ppo.population.members import Member, Population, attach_model
 from sorrel_recurrent_ppo.population.records import Replacement, write_replacements
-from sorrel_recurrent_ppo.registry import available_models
-from sorrel_recurrent_ppo.replacement.newcomers import ReplacedAgent, build_newcomer, parameters_of
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.randomness import global_random_state, set_global_random_state
 
 __all__ = [
     "capture_run_state",
     "check_number_of_agents",
+    "n_agent_rows",
     "next_epoch",
     "read_run_state",
     "restore_replacements",
@@ -35,24 +33,23 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 
-def capture_run_state(
-    env: Environment, population: Population, logger: RunLogger
-) -> dict[str, Any]:
+def capture_run_state(experiment: BuiltExperiment, logger: RunLogger) -> dict[str, Any]:
     """Return the state of a run between two epochs.
 
     It holds the agents with their models, optimizers, memories and rollouts, the attributes of
-    agents, world and environment, the population's records, and all random states. It leaves out
-    the config, code, loggers, and values without a plain form, which are logged.
+    agents, worlds, environments and their coordinator, the population's records, and all random
+    states. It leaves out the config, code, loggers, and values without a plain form, which are
+    logged.
 
     Args:
-        env: The environment.
-        population: The environment's population.
+        experiment: The experiment.
         logger: The run's logger.
 
     Returns:
         Tensors, numbers, strings, lists and dictionaries.
     """
-    objects, left_out = capture_state(_roots(env))
+    population = experiment.population
+    objects, left_out = capture_state(_roots(experiment))
     for path in left_out:
         log.warning(
             "The run's state cannot store %s: a resumed run starts with the value that the "
@@ -61,8 +58,8 @@ def capture_run_state(
         )
     return {
         "epoch": population.epoch,
-        "members": [_capture_member(member) for member in population.members],
-        "n_named": population.n_named,
+        "n_built": experiment.n_built,
+        **capture_members(population),
         "replacements": [asdict(replacement) for replacement in population.replacements],
         "logger": logger.state_dict(),
         "objects": objects,
@@ -71,38 +68,40 @@ def capture_run_state(
 
 
 def restore_run_state(
-    env: Environment, population: Population, logger: RunLogger, state: dict[str, Any]
+    experiment: BuiltExperiment, logger: RunLogger, state: dict[str, Any]
 ) -> None:
     """Restore a saved state into a newly built run.
 
     Args:
-        env: The environment, built from the same config.
-        population: The environment's population.
+        experiment: The experiment, built from the same config.
         logger: The run's logger.
         state: What :func:`capture_run_state` returned.
 
     Raises:
-        CheckpointError: The state does not match the rebuilt environment.
+        CheckpointError: The state does not match the rebuilt environments.
     """
-    members = []
-    for saved in state["members"]:
-        member = Member.from_state(saved)
-        if population.members[member.index].name != member.name:
-            _build_model_of(population, member, saved["parameters"], config_of(env))
-        members.append(member)
-    population.restore(members, n_named=state["n_named"], epoch=state["epoch"])
+    population = experiment.population
+    restore_members(population, state)
     population.replacements[:] = [Replacement(**saved) for saved in state["replacements"]]
-    restore_state(_roots(env), state["objects"])
+    restore_state(_roots(experiment), state["objects"])
+    for env in population.environments:
+        population.set_roster(env, env.agents)
     logger.load_state_dict(state["logger"])
     set_global_random_state(state["random"])  # last: the code above may draw
 
 
-def check_number_of_agents(env: Environment, state: dict[str, Any]) -> None:
-    """Raise CheckpointError if the state and the environment differ in the number of agents."""
-    if len(state["members"]) != len(env.agents):
-        raise CheckpointError(
-            f"the run's state has {len(state['members'])} agents, the environment {len(env.agents)}"
-        )
+def check_number_of_agents(experiment: BuiltExperiment, state: dict[str, Any]) -> None:
+    """Raise CheckpointError if the rebuilt environments have another number of agents.
+
+    Args:
+        experiment: The experiment, whose environments have been reset.
+        state: The run's state; that of version 0.1.0 has all agents that were built.
+    """
+    expected, found = state.get("n_built"), experiment.n_built
+    if expected is None:
+        expected, found = len(state["members"]), len(experiment.population.members)
+    if expected != found:
+        raise CheckpointError(f"the run's state has {expected} agents, the environment {found}")
 
 
 def save_run_state(files: RunFiles, state: dict[str, Any]) -> None:
@@ -137,31 +136,30 @@ def restore_replacements(files: RunFiles, state: dict[str, Any] | None) -> None:
         files.replacements.unlink(missing_ok=True)
 
 
-def _roots(env: Environment) -> dict[str, Any]:
-    # The agents first: they are also in the world, whose entities may be recreated.
-    return {"agents": env.agents, "world": env.world, "env": env}
+def n_agent_rows(state: dict[str, Any] | None) -> int:
+    """Return the number of rows that ``agents.csv`` had when the state was saved."""
+    if state is None:
+        return 0
+    n_epochs = state["epoch"] + 1
+    # Version 0.1.0 did not count them: the number of agents was constant.
+    return state["logger"].get("agent_rows", n_epochs * len(state["members"]))
 
 
-def _capture_member(member: Member) -> dict[str, Any]:
-    parameters: dict[str, Any] = {}
-    if member.model_name in available_models():
-        parameters = parameters_of(member.agent.model, member.model_name)
-        if "device" in parameters:
-            parameters["device"] = str(parameters["device"])
-    return {**member.state_dict(), "parameters": parameters}
+def _roots(experiment: BuiltExperiment) -> dict[str, Any]:
+    """Return the objects whose state is saved, by the names used in messages.
 
-
-def _build_model_of(
-    population: Population, member: Member, parameters: dict[str, Any], config: DictConfig | None
-) -> None:
-    """Build a newcomer's model, into which its state is restored afterwards."""
-    former = population.members[member.index]
-    empty = OmegaConf.create({}) if config is None else config
-    newcomer = build_newcomer(
-        ReplacedAgent(former.agent, member.index, empty, former.model_name, former.kind),
-        model_name=member.model_name,
-        parameters=parameters,
-        checkpoint=None,
-        seed=member.seed or 0,
-    )
-    attach_model(former.agent, member.index, newcomer.model)
+    The agents are first: they are also in the worlds, whose entities may be recreated.
+    """
+    environments = experiment.population.environments
+    if not experiment.is_coordinated and len(environments) == 1:
+        env = environments[0]
+        return {"agents": env.agents, "world": env.world, "env": env}
+    roots: dict[str, Any] = {}
+    for part in ("agents", "world"):
+        for k, env in enumerate(environments):
+            roots[f"environments[{k}].{part}"] = getattr(env, part)
+    for k, env in enumerate(environments):
+        roots[f"environments[{k}]"] = env
+    if experiment.is_coordinated:
+        roots["coordinator"] = experiment.runner
+    return roots
