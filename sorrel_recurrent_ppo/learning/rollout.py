@@ -289,6 +289,11 @@ class Rollout(Buffer):
 
     # --- for the update ---
 
+    @property
+    def has_episode_end(self) -> bool:
+        """Whether one of the steps is the last one of its episode: by ``done``, or closed."""
+        return bool(self.episode_ends[: self.size].any())
+
     def arrays(self) -> RolloutArrays:
         """Return the steps, as views where possible, with the last one marked as an episode end."""
         n = self.size

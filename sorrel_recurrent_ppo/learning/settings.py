@@ -26,7 +26,7 @@ _CHOICES = {
 }
 _FLAGS = ("layer_norm", "previous_action_reward", "normalize_advantage", "reward_scaling")
 _AT_LEAST_ONE = (
-    *("hidden_size", "rollout_length", "sequence_length", "n_epochs", "batch_size"),
+    *("hidden_size", "sequence_length", "n_epochs", "batch_size"),
     *("learning_rate_decay_steps", "entropy_decay_steps"),
 )
 
@@ -45,6 +45,7 @@ class PPOSettings:
         layer_norm: Normalise the input of the recurrent core.
         previous_action_reward: Feed the previous action and reward to the network.
         rollout_length: Minimum number of agent steps before an update; epochs are never cut.
+            ``None`` for an update at the end of every epoch, whatever its length.
         sequence_length: Steps of backpropagation through time; 1 trains on single steps.
         burn_in: Steps before each sequence that only refresh its recurrent state (R2D2).
         epoch_end: Whether an epoch that ends without ``done`` is a truncation or a terminal.
@@ -78,7 +79,7 @@ class PPOSettings:
     action_dims: tuple[int, ...] | None
     layer_norm: bool
     previous_action_reward: bool
-    rollout_length: int
+    rollout_length: int | None
     sequence_length: int
     burn_in: int
     epoch_end: Literal["truncation", "terminal"]
@@ -119,7 +120,7 @@ class PPOSettings:
         for name in _FLAGS:
             check_flag(name, getattr(self, name))
         self._check_optional()
-        if self.sequence_length > self.rollout_length:
+        if self.rollout_length is not None and self.sequence_length > self.rollout_length:
             raise ConfigError(
                 f"sequence_length={self.sequence_length} must not exceed "
                 f"rollout_length={self.rollout_length}"
@@ -127,8 +128,9 @@ class PPOSettings:
 
     def _check_optional(self) -> None:
         """Check the optional settings, and convert lists to tuples: settings are hashable."""
-        if self.layer_size is not None:
-            self._set("layer_size", check_integer("layer_size", self.layer_size, 1))
+        for name in ("layer_size", "rollout_length"):
+            if getattr(self, name) is not None:
+                self._set(name, check_integer(name, getattr(self, name), 1))
         for name in ("clip_range_vf", "target_kl"):
             if getattr(self, name) is not None:
                 self._set(name, check_number(name, getattr(self, name), above=0.0))

@@ -207,7 +207,7 @@ class RecurrentPPO(PyTorchModel):
     @property
     def batch_size(self) -> int:
         """Steps of a minibatch; from this many on, asking for training makes sense."""
-        return min(self.settings.batch_size, self.settings.rollout_length)
+        return min(self.settings.batch_size, self.memory_size)
 
     @property
     def n_frames(self) -> int:
@@ -226,8 +226,8 @@ class RecurrentPPO(PyTorchModel):
 
     @property
     def memory_size(self) -> int:
-        """Steps that the rollout holds before an update."""
-        return self.settings.rollout_length
+        """Fewest steps of an update: 1 with ``rollout_length=None``."""
+        return self.settings.rollout_length or 1
 
     @property
     def use_factored_actions(self) -> bool:
@@ -375,6 +375,9 @@ class RecurrentPPO(PyTorchModel):
     def train_step(self) -> np.ndarray:
         """Update if at least ``rollout_length`` steps have been collected.
 
+        With ``rollout_length=None``, update if an episode has ended since the last update: in
+        Sorrel's loop, which calls this after each epoch, on the steps of that epoch.
+
         It may be called at any time. Within an episode, the recurrent state and the position in
         the episode are kept, and returns bootstrap from the last stored step. A pending step
         belongs to the next rollout, with its original probabilities and value.
@@ -386,8 +389,12 @@ class RecurrentPPO(PyTorchModel):
 
     @property
     def update_is_due(self) -> bool:
-        """Whether the model is collecting and has at least ``rollout_length`` steps."""
-        return self.training and self._rollout.size >= self.settings.rollout_length
+        """Whether :meth:`train_step` would update; never in evaluation."""
+        if not self.training:
+            return False
+        if self.settings.rollout_length is None:
+            return self._rollout.has_episode_end
+        return self._rollout.size >= self.settings.rollout_length
 
     def learn(self) -> float:
         """Update from the stored steps and clear them.
