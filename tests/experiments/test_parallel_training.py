@@ -20,10 +20,10 @@ def collect(models, epoch):
         model.end_epoch_action(epoch=epoch)
 
 
-def trained(n_threads):
+def trained(n_threads, rollout_length):
     """Return the losses of three epochs and the trained models."""
     models = [
-        small_model(name, seed=seed, rollout_length=35)
+        small_model(name, seed=seed, rollout_length=rollout_length)
         for seed, name in enumerate(["lstm_ppo", "gru_ppo", "lstm_ppo"])
     ]
     losses = []
@@ -37,9 +37,10 @@ def trained(n_threads):
     return losses, models
 
 
-def test_parallel_trainer_equals_sequential_training():
-    losses, models = trained(n_threads=1)
-    parallel_losses, parallel_models = trained(n_threads=2)
+@pytest.mark.parametrize("rollout_length", [35, None])
+def test_parallel_trainer_equals_sequential_training(rollout_length):
+    losses, models = trained(1, rollout_length)
+    parallel_losses, parallel_models = trained(2, rollout_length)
     assert parallel_losses == losses
     assert [model.n_updates for model in parallel_models] == [3, 3, 3]
     for one, other in zip(models, parallel_models, strict=True):
@@ -57,8 +58,11 @@ def test_parallel_trainer_trains_all_due_models_on_the_first_call():
     assert [model.n_updates for model in models] == [1, 1]
 
 
-def test_parallel_trainer_does_not_start_a_model_in_mid_episode():
-    models = [small_model("lstm_ppo", seed=seed, rollout_length=35) for seed in range(2)]
+@pytest.mark.parametrize("rollout_length", [35, None])
+def test_parallel_trainer_does_not_start_a_model_in_mid_episode(rollout_length):
+    models = [
+        small_model("lstm_ppo", seed=seed, rollout_length=rollout_length) for seed in range(2)
+    ]
     trainer = ParallelTrainer(2)
     trainer.attach(models)
     collect(models, 0)

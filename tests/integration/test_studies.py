@@ -14,7 +14,7 @@ from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.integration.install import install, uninstall
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
 from sorrel_recurrent_ppo.population.members import population_of
-from support.small_study import Coordinator, Study, build_study, run_study
+from support.small_study import TURNS, Coordinator, Study, build_study, run_study
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +155,68 @@ def test_training_resumes_after_eval_with_one_line_per_agent(caplog):
     resumed = [text for text in caplog.messages if "resumes training" in text]
     assert len(resumed) == 1
     assert "agent 0" in resumed[0]
+
+
+def build_epoch_study(cls=Study, rollout_length=None, **config):
+    """Return a study whose models update after every epoch, or after ``rollout_length`` steps."""
+    section = {"hidden_size": 8, "sequence_length": 5, "rollout_length": rollout_length}
+    kinds: Any = {"type": ["lstm_ppo", "gru_ppo"], "lstm_ppo": section, "gru_ppo": section}
+    return build_study(cls, model=kinds, **config)
+
+
+def test_an_update_after_every_epoch_whatever_its_length():
+    lengths, updates = [3, 10, 1, 5, 1, 8, 2], []
+
+    class EndsEarly(Study):
+        def take_turn(self, epoch=0):
+            super().take_turn(epoch)
+            updates.append([model.n_updates for model in models(self)])
+            self.world.is_done = self.turn == lengths[epoch]
+
+    env = build_epoch_study(EndsEarly)
+    env.stop_if_done = True
+    run_study(env)
+    assert [model.n_updates for model in models(env)] == [7, 7]
+    assert [model.num_timesteps for model in models(env)] == [30, 30]
+    assert updates == [[epoch] * 2 for epoch, n in enumerate(lengths) for _ in range(n)]
+
+
+def test_an_agent_is_updated_only_after_epochs_in_which_it_acts():
+    class HalfTime(Study):
+        def take_turn(self, epoch=0):
+            everyone = self.agents
+            self.agents = everyone[: 1 + epoch % 2]
+            super().take_turn(epoch)
+            self.agents = everyone
+
+    env = build_epoch_study(HalfTime)
+    run_study(env)
+    assert [model.n_updates for model in models(env)] == [7, 3]
+    assert [model.num_timesteps for model in models(env)] == [7 * TURNS, 3 * TURNS]
+
+
+def test_updates_after_every_epoch_equal_those_of_a_rollout_as_long_as_the_epochs():
+    env, fixed = build_epoch_study(), build_epoch_study(rollout_length=TURNS)
+    for each in (env, fixed):
+        run_study(each)
+    for one, other in zip(models(env), models(fixed), strict=True):
+        assert one.settings.rollout_length is None
+        assert one.n_updates == other.n_updates == 7
+        assert torch.equal(weights(one), weights(other))
+
+
+def test_a_newcomer_is_updated_after_every_epoch_too():
+    class Replacing(Study):
+        def reset(self):
+            super().reset()
+            if models(self)[0].n_updates == 4:
+                replace_agent(self, 0)
+
+    env = build_epoch_study(Replacing)
+    run_study(env)
+    newcomer, stayed = models(env)
+    assert newcomer.settings.rollout_length is None
+    assert (newcomer.n_updates, stayed.n_updates) == (3, 7)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,12 @@ def test_packaged_defaults_are_complete_and_valid(name):
         ({"hidden_size": True}, "hidden_size must be an integer of at least 1, not True"),
         ({"hidden_size": "64"}, "hidden_size must be an integer of at least 1, not '64'"),
         ({"layer_size": -3}, "layer_size must be an integer of at least 1"),
-        ({"rollout_length": 0}, "rollout_length"),
+        ({"rollout_length": 0}, "rollout_length must be an integer of at least 1, not 0"),
+        ({"rollout_length": -1}, "rollout_length must be an integer of at least 1, not -1"),
+        ({"rollout_length": False}, "rollout_length must be an integer of at least 1, not False"),
+        ({"rollout_length": 2.0}, "rollout_length must be an integer of at least 1, not 2.0"),
+        ({"rollout_length": "null"}, "rollout_length must be an integer of at least 1, not 'null'"),
+        ({"rollout_length": [5, None]}, "rollout_length must be an integer of at least 1"),
         ({"n_epochs": 0}, "n_epochs"),
         ({"batch_size": None}, "batch_size"),
         ({"burn_in": -1}, "burn_in must be an integer of at least 0"),
@@ -91,6 +96,7 @@ def test_settings_convert_lists_to_tuples_and_are_hashable():
 def test_settings_accept_the_limits_of_ranges():
     edges = settings(gamma=1, gae_lambda=0, entropy_start=0, rollout_length=1, sequence_length=1)
     assert (edges.gamma, edges.rollout_length) == (1, 1)
+    assert settings(rollout_length=None, sequence_length=10**6).rollout_length is None
 
 
 def test_settings_convert_numbers_of_numpy():

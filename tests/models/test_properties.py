@@ -234,7 +234,7 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
         ("layer_norm", "previous_action_reward", "normalize_advantage", "reward_scaling"),
         st.booleans(),
     ),
-    "rollout_length": st.integers(9, 12),
+    "rollout_length": st.none() | st.integers(9, 12),
     "sequence_length": SIZES,
     "burn_in": st.integers(0, 9),
     "epoch_end": st.sampled_from(["truncation", "terminal"]),
@@ -255,7 +255,7 @@ configs = st.fixed_dictionaries(VALID)
 @given(config=configs)
 def test_valid_settings_build_and_train(name: str, config: dict[str, Any]) -> None:
     model = MODELS[name]((3,), 4, seed=1, **config)
-    play(model, config["rollout_length"], dones=[4])
+    play(model, config["rollout_length"] or 9, dones=[4])
     assert math.isfinite(model.train_step())
     assert model.n_updates == 1
     assert all(value.isfinite().all() for value in weights(model).values())

@@ -140,7 +140,9 @@ class PlainRules:
 
     @property
     def update_is_due(self) -> bool:
-        return self.training and len(self.record.steps) >= self.settings.rollout_length
+        steps, least = self.record.steps, self.settings.rollout_length
+        ended = any(step.ends for step in steps) if least is None else len(steps) >= least
+        return self.training and ended
 
     @torch.no_grad()
     def act(self, policy: Any, obs: np.ndarray, action: int, *, deterministic: bool) -> None:

@@ -28,6 +28,7 @@ CASES = {
     "iqn in tag": ("tag", "iqn"),
     "gru in cleanup": ("cleanup", "gru_ppo"),
     "several epochs to a rollout": ("tag", "lstm_ppo", "model.lstm_ppo.rollout_length=30"),
+    "an update after every epoch": ("tag", "gru_ppo", "model.gru_ppo.rollout_length=null"),
     "newcomers": ("tag", "lstm_ppo", *NEWCOMERS),
     "newcomers of several kinds": (
         *("treasurehunt", "lstm_ppo", *NEWCOMERS),
