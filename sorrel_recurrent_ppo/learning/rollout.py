@@ -17,7 +17,7 @@ from sorrel.buffers import Buffer
 
 from sorrel_recurrent_ppo.errors import unknown_name
 
-__all__ = ["PendingStep", "Rollout", "RolloutArrays", "copy_extra_keys"]
+__all__ = ["PendingStep", "Position", "Rollout", "RolloutArrays", "copy_extra_keys"]
 
 _INITIAL_CAPACITY = 64
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -45,6 +45,20 @@ class PendingStep(NamedTuple):
     recurrent_state: np.ndarray
     next_recurrent_state: np.ndarray | None
     episode_start: bool
+
+
+class Position(NamedTuple):
+    """What the network remembers before a step.
+
+    Attributes:
+        recurrent_state: Flat recurrent state, ``(state_size,)``.
+        last_action: Flat index of the episode's previous action; ``None`` at its start.
+        last_reward: The episode's previous reward.
+    """
+
+    recurrent_state: np.ndarray
+    last_action: int | None
+    last_reward: float
 
 
 @dataclass(frozen=True)
@@ -124,6 +138,16 @@ class Rollout(Buffer):
         return self.states.reshape(self.capacity, -1)
 
     # --- the position in the episode ---
+
+    @property
+    def next_position(self) -> Position:
+        """The position before the next step; that of a pending step's reward, unknown yet, is 0."""
+        step = self.pending
+        if step is None:
+            return Position(self.recurrent_state, self.last_action, self.last_reward)
+        if step.next_recurrent_state is None:
+            return Position(np.zeros(self.state_size, np.float32), None, 0.0)
+        return Position(step.next_recurrent_state, step.action, 0.0)
 
     def start_episode(self) -> None:
         """Close the running episode, if any; the next step starts one from a zero state.

@@ -16,7 +16,7 @@ from sorrel_recurrent_ppo.config_files import model_defaults
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
 from sorrel_recurrent_ppo.learning.ppo import PPOLearner
 from sorrel_recurrent_ppo.learning.reward_scaling import ReturnScale
-from sorrel_recurrent_ppo.learning.rollout import PendingStep, Rollout, copy_extra_keys
+from sorrel_recurrent_ppo.learning.rollout import PendingStep, Position, Rollout, copy_extra_keys
 from sorrel_recurrent_ppo.learning.settings import PPOSettings
 from sorrel_recurrent_ppo.models.building import available_device, explain_allocation_failure
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
@@ -26,7 +26,7 @@ from sorrel_recurrent_ppo.models.training_state import (
     training_state,
 )
 from sorrel_recurrent_ppo.models.update import update_policy
-from sorrel_recurrent_ppo.policy.acting import PolicyStep, sample_branches
+from sorrel_recurrent_ppo.policy.acting import PolicyStep, StepResult, sample_branches
 from sorrel_recurrent_ppo.policy.actions import flatten_action, split_actions, validate_action_dims
 from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy
 from sorrel_recurrent_ppo.policy.observations import (
@@ -42,6 +42,8 @@ __all__ = ["RecurrentPPO"]
 
 _log = logging.getLogger(__name__)
 _NO_CONTEXT = np.zeros(0, np.float32)
+# Names of Q(s, a) in Sorrel's models and its research branches.
+_ACTION_VALUES = ("get_all_qvalues", "get_qvalues", "state_values")
 
 
 class RecurrentPPO(PyTorchModel):
@@ -238,6 +240,40 @@ class RecurrentPPO(PyTorchModel):
         """Return the branches of the latest action; ``None`` before the first."""
         return self.last_actions or None
 
+    def state_value(self, state: Any) -> np.ndarray:
+        """Return the critic's value of a state, in the units of the scaled rewards.
+
+        It is the value that :meth:`take_action` would store for this state. Nothing changes: not
+        the recurrent state, the rollout or the random streams.
+
+        Args:
+            state: Observation before the next action, of any shape with the expected number of
+                values.
+
+        Returns:
+            ``V(s)``, ``(1,)`` float32.
+
+        Raises:
+            TypeError: The observation is not an array of numbers.
+            ValueError: The observation has another size or is not finite.
+            NumericalError: The network's output is not finite.
+        """
+        obs = read_observation(state, self.layout.size, self.display_name)
+        position = self.memory.next_position
+        _, value, _ = self._evaluate(obs, self._context(position), position.recurrent_state)
+        return np.array([value], np.float32)
+
+    def __getattr__(self, name: str) -> torch.Tensor | torch.nn.Module:
+        """Explain the lack of action values; other attributes are PyTorch's concern."""
+        if name in _ACTION_VALUES:
+            raise AttributeError(
+                f"{self.display_name} has no {name}: PPO estimates the value of a state, not of "
+                "each action. Use state_value(state)",
+                name=name,
+                obj=self,
+            )
+        return super().__getattr__(name)
+
     def train(self, mode: bool = True) -> RecurrentPPO:
         """Switch to collecting or, with ``mode=False``, to evaluation.
 
@@ -297,12 +333,7 @@ class RecurrentPPO(PyTorchModel):
         rollout.discard_pending()  # rewards are optional in evaluation
         context = self._context(rollout)
         flat_state = rollout.recurrent_state
-        inputs = np.concatenate((obs, context)) if self._context_size else obs
-        logits, value, next_flat_state = self._step(inputs, flat_state)
-        if not math.isfinite(value + sum(logits.tolist())):
-            raise NumericalError(
-                f"{self.display_name}: the policy's output is not finite", self.agent_name
-            )
+        logits, value, next_flat_state = self._evaluate(obs, context, flat_state)
         branches, log_probs = sample_branches(
             logits,
             self.action_dims,
@@ -326,19 +357,29 @@ class RecurrentPPO(PyTorchModel):
         )
         return action
 
-    def _context(self, rollout: Rollout) -> np.ndarray:
+    def _evaluate(self, obs: np.ndarray, context: np.ndarray, flat_state: np.ndarray) -> StepResult:
+        """Run the network for one step; raise NumericalError unless its output is finite."""
+        inputs = np.concatenate((obs, context)) if self._context_size else obs
+        result = logits, value, _ = self._step(inputs, flat_state)
+        if not math.isfinite(value + sum(logits.tolist())):
+            raise NumericalError(
+                f"{self.display_name}: the policy's output is not finite", self.agent_name
+            )
+        return result
+
+    def _context(self, position: Rollout | Position) -> np.ndarray:
         """Return the previous action and reward as inputs; zeros at the start of an episode."""
         if not self._context_size:
             return _NO_CONTEXT
         context = np.zeros(self._context_size, np.float32)
-        if rollout.last_action is not None:
+        if position.last_action is not None:
             first = 0
-            branches = split_actions(np.array([rollout.last_action]), self.action_dims)[0]
+            branches = split_actions(np.array([position.last_action]), self.action_dims)[0]
             for choice, size in zip(branches, self.action_dims, strict=True):
                 context[first + choice] = 1.0
                 first += size
             # The symmetric logarithm is monotonic and keeps large rewards small.
-            reward = rollout.last_reward
+            reward = position.last_reward
             context[-1] = math.copysign(math.log1p(abs(reward)), reward)
         return context
 

@@ -19,7 +19,7 @@ from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy
 from sorrel_recurrent_ppo.policy.cpu.switch import kernels_enabled
 from sorrel_recurrent_ppo.policy.encoders import FlatEncoder
 
-__all__ = ["PolicyStep", "sample_branches"]
+__all__ = ["PolicyStep", "StepResult", "sample_branches"]
 
 # From this size on, the order in which a weight is read affects the speed.
 _LARGE_BYTES = 500_000
