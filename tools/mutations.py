@@ -118,6 +118,11 @@ MUTATIONS = [
     Mutation("studies: all take precedence over a kind", "population/model_choice", "return common if yields else special", "return common", STUDIES),
     Mutation("studies: a kind's parameters lost", "population/model_choice", "if kind is not None:\n        section", "if False:\n        section", STUDIES),
     Mutation("studies: newcomers share a seed", "population/reconciliation", "index, population.n_named)\n    model", "index)\n    model", STUDIES),
+    Mutation("studies: an update within an epoch", "models/base", "return self._rollout.has_episode_end", "return self._rollout.size > 0", ("models/test_epoch_updates",)),
+    Mutation("studies: ends of earlier rollouts counted", "learning/rollout", "self.episode_ends[: self.size].any()", "self.episode_ends.any()", ("models/test_epoch_updates",)),
+    Mutation("studies: a loop waits for a batch", "models/base", "self.settings.rollout_length or 1", "self.settings.rollout_length or 500", ("models/test_epoch_updates",)),
+    Mutation("studies: the value of a state of no memory", "models/base", "self._context(position), position.recurrent_state", "self._context(position), 0 * position.recurrent_state", ("models/test_study_interface",)),
+    Mutation("studies: the previous action missing in the value", "learning/rollout", "return Position(step.next_recurrent_state, step.action, 0.0)", "return Position(step.next_recurrent_state, None, 0.0)", ("models/test_study_interface",)),
     Mutation("studies: channels by the number of kinds", "policy/observations", "channels, n_scalars = divmod(size, side * side)", "channels, n_scalars = n_kinds, 0", ("policy/test_observations",)),
 ]  # fmt: skip
 

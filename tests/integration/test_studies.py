@@ -14,7 +14,7 @@ from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.integration.install import install, uninstall
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
 from sorrel_recurrent_ppo.population.members import population_of
-from support.small_study import TURNS, Coordinator, Study, build_study, run_study
+from support.small_study import TURNS, Coordinator, Study, Walker, build_study, run_study
 
 
 @pytest.fixture(autouse=True)
@@ -157,11 +157,11 @@ def test_training_resumes_after_eval_with_one_line_per_agent(caplog):
     assert "agent 0" in resumed[0]
 
 
-def build_epoch_study(cls=Study, rollout_length=None, **config):
-    """Return a study whose models update after every epoch, or after ``rollout_length`` steps."""
+def build_two_kinds(cls=Study, rollout_length=None):
+    """Return a study of an LSTM and a GRU agent."""
     section = {"hidden_size": 8, "sequence_length": 5, "rollout_length": rollout_length}
     kinds: Any = {"type": ["lstm_ppo", "gru_ppo"], "lstm_ppo": section, "gru_ppo": section}
-    return build_study(cls, model=kinds, **config)
+    return build_study(cls, model=kinds)
 
 
 def test_an_update_after_every_epoch_whatever_its_length():
@@ -173,7 +173,7 @@ def test_an_update_after_every_epoch_whatever_its_length():
             updates.append([model.n_updates for model in models(self)])
             self.world.is_done = self.turn == lengths[epoch]
 
-    env = build_epoch_study(EndsEarly)
+    env = build_two_kinds(EndsEarly)
     env.stop_if_done = True
     run_study(env)
     assert [model.n_updates for model in models(env)] == [7, 7]
@@ -189,14 +189,14 @@ def test_an_agent_is_updated_only_after_epochs_in_which_it_acts():
             super().take_turn(epoch)
             self.agents = everyone
 
-    env = build_epoch_study(HalfTime)
+    env = build_two_kinds(HalfTime)
     run_study(env)
     assert [model.n_updates for model in models(env)] == [7, 3]
     assert [model.num_timesteps for model in models(env)] == [7 * TURNS, 3 * TURNS]
 
 
 def test_updates_after_every_epoch_equal_those_of_a_rollout_as_long_as_the_epochs():
-    env, fixed = build_epoch_study(), build_epoch_study(rollout_length=TURNS)
+    env, fixed = build_two_kinds(), build_two_kinds(Study, TURNS)
     for each in (env, fixed):
         run_study(each)
     for one, other in zip(models(env), models(fixed), strict=True):
@@ -212,7 +212,7 @@ def test_a_newcomer_is_updated_after_every_epoch_too():
             if models(self)[0].n_updates == 4:
                 replace_agent(self, 0)
 
-    env = build_epoch_study(Replacing)
+    env = build_two_kinds(Replacing)
     run_study(env)
     newcomer, stayed = models(env)
     assert newcomer.settings.rollout_length is None
@@ -254,6 +254,30 @@ def test_a_newcomer_of_an_agent_that_does_not_learn_does_not_learn_either(caplog
     run_study(env)
     assert [model.num_timesteps for model in models(env)] == [0, 70]
     assert not any("resumes training" in text for text in caplog.messages)
+
+
+def test_agents_show_the_value_of_their_state():
+    class Emotional(Walker):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.kind, self.values = "Walker", []
+            shown.append(self.values)
+
+        def get_action(self, state):
+            model: Any = self.model
+            self.values.append(model.state_value(state).item())
+            return super().get_action(state)
+
+    class EmotionalStudy(Study):
+        def setup_agents(self):
+            self.agents = [self.new_agent(Emotional) for _ in range(2)]
+
+    shown: list[list[float]] = []
+    env, silent = build_two_kinds(EmotionalStudy, 1000), build_two_kinds(Study, 1000)
+    for each in (env, silent):
+        run_study(each)
+    assert [model.memory.values[:70].tolist() for model in models(env)] == shown
+    assert [model.memory.values[:70].tolist() for model in models(silent)] == shown
 
 
 def test_an_inserted_agent_starts_fresh_and_gets_the_last_value_of_a_list(tmp_path):
