@@ -17,7 +17,7 @@ MODELS = {"ppo": "gru_ppo", "ppo_gru": "gru_ppo", "ppo_lstm": "lstm_ppo"}
 
 # In a model's section, model.<name>.
 _MODEL_KEYS = {
-    "ppo_rollout_length": "rollout_length",
+    "ppo_rollout_length": "rollout_length (null: an update after every epoch, as there)",
     "ppo_k_epochs": "n_epochs",
     "ppo_clip_param": "clip_range",
     "ppo_gamma": "gamma",

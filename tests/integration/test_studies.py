@@ -421,7 +421,7 @@ def test_research_names_are_warned_of_once(caplog):
         "replacement_selection_mode is not a key of sorrel_recurrent_ppo, which reads "
         "replacement.mode instead",
         "other.ppo_rollout_length is not a key of sorrel_recurrent_ppo, which reads "
-        "model.<name>.rollout_length instead",
+        "model.<name>.rollout_length (null: an update after every epoch, as there) instead",
     ]
 
 
