@@ -141,7 +141,7 @@ class Rollout(Buffer):
 
     @property
     def next_position(self) -> Position:
-        """The position before the next step; that of a pending step's reward, unknown yet, is 0."""
+        """The position before the next step; a pending step counts with a reward of 0."""
         step = self.pending
         if step is None:
             return Position(self.recurrent_state, self.last_action, self.last_reward)

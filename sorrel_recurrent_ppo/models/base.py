@@ -260,11 +260,11 @@ class RecurrentPPO(PyTorchModel):
         """
         obs = read_observation(state, self.layout.size, self.display_name)
         position = self.memory.next_position
-        _, value, _ = self._evaluate(obs, self._context(position), position.recurrent_state)
+        _, value, _ = self._network_output(obs, self._context(position), position.recurrent_state)
         return np.array([value], np.float32)
 
     def __getattr__(self, name: str) -> torch.Tensor | torch.nn.Module:
-        """Explain the lack of action values; other attributes are PyTorch's concern."""
+        """Raise AttributeError; for action values, name what the model has instead."""
         if name in _ACTION_VALUES:
             raise AttributeError(
                 f"{self.display_name} has no {name}: PPO estimates the value of a state, not of "
@@ -333,7 +333,7 @@ class RecurrentPPO(PyTorchModel):
         rollout.discard_pending()  # rewards are optional in evaluation
         context = self._context(rollout)
         flat_state = rollout.recurrent_state
-        logits, value, next_flat_state = self._evaluate(obs, context, flat_state)
+        logits, value, next_flat_state = self._network_output(obs, context, flat_state)
         branches, log_probs = sample_branches(
             logits,
             self.action_dims,
@@ -357,7 +357,9 @@ class RecurrentPPO(PyTorchModel):
         )
         return action
 
-    def _evaluate(self, obs: np.ndarray, context: np.ndarray, flat_state: np.ndarray) -> StepResult:
+    def _network_output(
+        self, obs: np.ndarray, context: np.ndarray, flat_state: np.ndarray
+    ) -> StepResult:
         """Run the network for one step; raise NumericalError unless its output is finite."""
         inputs = np.concatenate((obs, context)) if self._context_size else obs
         result = logits, value, _ = self._step(inputs, flat_state)
