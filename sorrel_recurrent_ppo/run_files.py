@@ -67,7 +67,7 @@ class RunFiles:
 
     @property
     def sorrel(self) -> Path:
-        """The output of Sorrel's runner: GIFs and, in some environments, its checkpoints."""
+        """The output of Sorrel's runner (GIFs and, in some environments, its checkpoints)."""
         return self.directory / "sorrel"
 
     @property

@@ -282,11 +282,9 @@ def _extended_files(text: str) -> list[Extended]:
 
 def _file_section(file: ConfigFile, group: Sequence[ConfigFile]) -> str:
     """Return the section of a file: description, what it extends, and tables of its keys."""
-    base = file.name.count("/") > 1
-    title = f"`{file.name}.yaml`"
-    chosen = f"`{file.group}={file.name.rpartition('/')[2]}`"
-    written = [f"(config-{_slug(file.name)})=", f"### {title if base or not file.group else chosen}"]
-    written += ["", file.description]
+    is_choice = file.name.count("/") == 1
+    title = file.name.replace("/", "=") if is_choice else f"{file.name}.yaml"
+    written = [f"(config-{_slug(file.name)})=", f"### `{title}`", "", file.description]
     sections = _sections_of(file, group)
     for extended in file.extends:
         name = f"{file.group}/{extended.file}"
@@ -306,10 +304,8 @@ def _sections_of(file: ConfigFile, group: Sequence[ConfigFile]) -> list[str]:
     if file.is_global or not file.group:
         return [""]
     below = file.name.removeprefix(f"{file.group}/")
-    extending = [e for other in group for e in other.extends if e.file == below]
-    if not extending:
-        return [file.group]
-    names = [file.group if e.section == "_here_" else f"{file.group}.{e.section}" for e in extending]
+    extending = [e.section for other in group for e in other.extends if e.file == below]
+    names = [file.group if s == "_here_" else f"{file.group}.{s}" for s in extending or ["_here_"]]
     return list(dict.fromkeys(names))
 
 

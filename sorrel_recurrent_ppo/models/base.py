@@ -213,7 +213,7 @@ class RecurrentPPO(PyTorchModel):
 
     @property
     def n_frames(self) -> int:
-        """Number of stacked observations: one, since the recurrent state remembers the others."""
+        """Number of stacked observations, always 1; the recurrent state remembers the others."""
         return 1
 
     @property
