@@ -6,7 +6,7 @@ export PYTHON
 VENV := ./scripts/with-venv
 PYTEST := $(VENV) python -m pytest --numprocesses=auto --maxprocesses=4
 
-.PHONY: help run test test-all lint format types build
+.PHONY: help run test test-all lint format types docs build
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -20,10 +20,11 @@ test: ## Run the tests that take seconds.
 test-all: ## Run all tests, including the slow ones.
 	@$(PYTEST) -m "slow or not slow" $(ARGS)
 
-lint: ## Check style, format and the package's layers.
+lint: ## Check style, format, the package's layers and spelling.
 	@$(VENV) ruff check $(ARGS)
 	@$(VENV) ruff format --check $(ARGS)
 	@$(VENV) lint-imports
+	@$(VENV) codespell
 
 format: ## Fix style and format.
 	@$(VENV) ruff check --fix $(ARGS)
@@ -32,6 +33,9 @@ format: ## Fix style and format.
 types: ## Check types.
 	@$(VENV) pyright $(ARGS)
 	@$(VENV) pyright -p tools/pyright_strict.json
+
+docs: ## Build the site into docs/_build/html; ARGS="-D nb_execution_mode=off" leaves the notebooks out.
+	@EXTRAS=docs $(VENV) python -m sphinx -W -n --keep-going $(ARGS) docs docs/_build/html
 
 build: ## Build the source distribution and the wheel into dist/.
 	@$(VENV) python -m build $(ARGS)

@@ -130,6 +130,22 @@ def test_script_reinstalls_only_after_a_change_of_pyproject_toml(machine, tmp_pa
     assert machine.installations() == 2
 
 
+def test_script_installs_an_extra_once_and_only_where_it_is_asked_for(machine, tmp_path):
+    machine.add_python(tmp_path / "good" / "python3.12")
+    machine.path.append(tmp_path / "good")
+
+    def installed(**environ):
+        assert machine.call("python", "hello", **environ).returncode == 0
+        return (machine.checkout / "pip-calls").read_text().splitlines()
+
+    assert installed()[-1].endswith(" .[dev]")
+    assert installed(EXTRAS="docs")[-1].endswith(" .[dev,docs]")
+    assert len(installed(EXTRAS="docs")) == len(installed()) == 2
+    (machine.checkout / "pyproject.toml").write_text("[project]\ndependencies = []\n")
+    assert installed()[-1].endswith(" .[dev]")
+    assert installed(EXTRAS="docs")[-1].endswith(" .[dev,docs]")
+
+
 @pytest.mark.parametrize("fault", ["interpreter missing", "too old", "moved"])
 def test_script_recreates_a_broken_environment(machine, tmp_path, fault):
     machine.add_python(tmp_path / "good" / "python3.12")
