@@ -3,9 +3,12 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a script for POSIX shells")
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "with-venv"
 TOOLS = ["sh", "cat", "cksum", "cut", "dirname", "rm", "tr"]
