@@ -24,7 +24,7 @@ extensions = [
     "sphinx_copybutton",
     "type_names",
 ]
-exclude_patterns = ["_build", "_ext", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "_ext", "_static", "**.ipynb_checkpoints"]
 source_suffix = {".md": "myst-nb"}
 nitpicky = True
 nitpick_ignore = [("py:class", "ActionSpec")]  # not in Sorrel's documentation
@@ -67,6 +67,10 @@ intersphinx_timeout = 5
 
 html_theme = "furo"
 html_title = f"{project} {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_use_index = False
+html_domain_indices = False
 html_theme_options = {
     "source_repository": _URLS["Repository"],
     "source_branch": "main",
