@@ -43,7 +43,8 @@ def _generate(name: str, argument: str) -> str:
 
 
 def _on_source_read(app: Any, docname: str, content: list[str]) -> None:
-    from sphinx.errors import ExtensionError
+    """Fill the placeholders of a page; an error is a warning, so that `-W` fails the build."""
+    from sphinx.util import logging
 
     for name, argument in PLACEHOLDER.findall(content[0]):
         if name == "configuration":
@@ -54,7 +55,8 @@ def _on_source_read(app: Any, docname: str, content: list[str]) -> None:
     try:
         content[0] = expand(content[0])
     except (UndocumentedKeys, ValueError, RuntimeError) as error:
-        raise ExtensionError(f"{docname}: {error}") from error
+        for line in str(error).splitlines():
+            logging.getLogger(__name__).warning("%s", line, location=docname)
 
 
 def setup(app: Any) -> dict[str, Any]:
