@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sorrel_recurrent_ppo.integration.install import uninstall
+from sorrel_recurrent_ppo.support.log_once import forget_logged
 from sorrel_recurrent_ppo.support.randomness import seed_global_generators, untouched_random_state
 
 
@@ -19,8 +20,9 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_installed() -> Iterator[None]:
-    """Run every test without the integration, which Hydra's plugin may install."""
+    """Run every test without the integration, which Hydra's plugin may install, and no messages."""
     uninstall()
+    forget_logged()
     yield
     uninstall()
 
