@@ -13,7 +13,7 @@ from sorrel.utils.logging import Logger
 
 from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.experiments.environments import build_runner
-from sorrel_recurrent_ppo.integration.install import install
+from sorrel_recurrent_ppo.integration.install import honour_config, install
 from sorrel_recurrent_ppo.population.joining import environments_of, merge, separate
 from sorrel_recurrent_ppo.population.lifecycle import track_coordinator
 from sorrel_recurrent_ppo.population.members import Population, population_of
@@ -54,7 +54,9 @@ class BuiltExperiment:
         """Call the runner's ``run_experiment`` with those of Sorrel's arguments that it takes."""
         arguments = {"animate": animate, "logger": logger, "output_dir": output_dir}
         if self.is_coordinated:
-            parameters = inspect.signature(self.runner.run_experiment).parameters.values()
+            # Of the class: the instance's may be overridden by one that takes anything.
+            method = getattr(type(self.runner), "run_experiment", self.runner.run_experiment)
+            parameters = inspect.signature(method).parameters.values()
             if not any(p.kind is p.VAR_KEYWORD for p in parameters):
                 names = {p.name for p in parameters}
                 arguments = {name: a for name, a in arguments.items() if name in names}
@@ -94,9 +96,11 @@ def build_seeded(config: DictConfig) -> Any:
     install()
     seed_global_generators(config.seed)
     runner = build_runner(config)
+    if isinstance(runner, Environment):
+        honour_config(runner)
     if (population := population_of(runner)) is None:
         _join_environments(runner)
-    else:
+    elif any(runner is env for env in population.environments):
         separate(population)  # from environments that it has built for other purposes
     # Sorrel's environments reseed torch from the operating system while they build their agents.
     seed_global_generators(config.seed)
@@ -106,6 +110,8 @@ def build_seeded(config: DictConfig) -> Any:
 def _join_environments(runner: Any) -> None:
     """Make one population of a coordinator's environments."""
     environments = list({id(env): env for env in environments_of(runner)}.values())
+    for env in environments:
+        honour_config(env)
     if environments:
         track_coordinator(runner, merge(environments))
     elif not isinstance(runner, Environment):

@@ -36,6 +36,7 @@ from sorrel_recurrent_ppo.experiments.run_summary import (
     summarise,
 )
 from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.population.records import write_replacements
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 
@@ -144,6 +145,11 @@ def _run(
         first_epoch=first_epoch,
         stop=stop,
     )
+
+    def save_replacements(population: Population) -> None:
+        write_replacements(files.replacements, population.replacements)
+
+    population.replacement_listeners[:] = [save_replacements]
 
     def restore() -> None:
         assert state is not None

@@ -18,6 +18,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
+from sorrel.agents import Agent
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import ConfigError
@@ -28,10 +29,12 @@ from sorrel_recurrent_ppo.population.admission import (
     config_of,
 )
 from sorrel_recurrent_ppo.population.joining import (
+    environments_of,
     find_population,
     merge,
     plain_config,
     population_to_join,
+    separate,
 )
 from sorrel_recurrent_ppo.population.lifecycle import (
     follow_reset,
@@ -41,18 +44,19 @@ from sorrel_recurrent_ppo.population.lifecycle import (
 )
 from sorrel_recurrent_ppo.population.members import (
     Population,
+    is_lent,
     member_of,
     population_of,
     refuse_shared_models,
 )
-from sorrel_recurrent_ppo.population.model_choice import read_requests
+from sorrel_recurrent_ppo.population.model_choice import ModelRequest, read_requests
 from sorrel_recurrent_ppo.population.records import save_in_hydra_directory
 from sorrel_recurrent_ppo.population.research_names import warn_of_research_keys
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.replacement.apply_schedule import schedule_from_config
 from sorrel_recurrent_ppo.support.log_once import forget_logged
 
-__all__ = ["install", "join_environments", "uninstall"]
+__all__ = ["honour_config", "install", "join_environments", "uninstall"]
 
 _LATE = ("reset", "take_turn", "run_experiment")
 
@@ -116,6 +120,10 @@ def join_environments(coordinator: object, environments: Sequence[Environment]) 
     """
     if not environments:
         raise ConfigError("join_environments needs at least one environment")
+    for env in environments:
+        if population_of(env) is None:  # it has a constructor of its own
+            with _naming_unresolved_keys():
+                honour_config(env)
     population = merge(environments)
     population.is_explicit = True
     track_coordinator(coordinator, population)
@@ -132,7 +140,7 @@ def _wrap_constructor(original: Callable[..., None]) -> Callable[..., None]:
         original(env, *args, **kwargs)
         if _hook.active:
             with _naming_unresolved_keys():
-                _honour_config(env)
+                honour_config(env)
 
     return __init__
 
@@ -145,11 +153,12 @@ def _wrap_late(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         if not _hook.active or env in _hook.seen or population_of(env) is not None:
             return original(env, *args, **kwargs)
         with _naming_unresolved_keys():
-            _honour_config(env)
+            honour_config(env)
         population = population_of(env)
         if population is None:
             return original(env, *args, **kwargs)
         if name == "run_experiment":
+            separate(population)
             return run_tracked(original, env, *args, **kwargs)
         result = original(env, *args, **kwargs)
         if name == "reset":
@@ -171,26 +180,24 @@ def _naming_unresolved_keys() -> Iterator[None]:
         ) from error
 
 
-def _honour_config(env: Environment) -> None:
+def honour_config(env: Environment) -> None:
     """Give an environment a population and its models, if its config asks for any."""
-    _hook.seen.add(env)
     config = config_of(env)
     if config is None or population_of(env) is not None:
+        _hook.seen.add(env)
         return
     if (found := _population_coordinated_by(env)) is not None:
         track_coordinator(env, found)
         return
+    agents = list(getattr(env, "agents", []))
+    if agents and all(is_lent(agent) for agent in agents):
+        return  # a probe, which is to change nothing; it may get agents of its own later
+    _hook.seen.add(env)
     section = OmegaConf.select(config, "replacement")
     is_schedule = section != "none" and isinstance(section, DictConfig | str)
     schedule = schedule_from_config(config) if is_schedule else None
     requests = read_requests(config, available_models())
-    agents = list(getattr(env, "agents", []))
-    # Environments that build their agents at each reset get their models at the first one.
-    asks_for_models = bool(requests)
-    if requests and agents:
-        choices = choose_models(config, requests, agent_facts(agents))
-        asks_for_models = any(choice is not None and choice.build for choice in choices)
-    if not asks_for_models and schedule is None:
+    if schedule is None and not _asks_for_models(config, requests, agents):
         refuse_shared_models(agents, [agent.model for agent in agents])
         return
     warn_of_research_keys(config)
@@ -200,11 +207,29 @@ def _honour_config(env: Environment) -> None:
     track_population(env, population)
 
 
+def _asks_for_models(
+    config: DictConfig, requests: Sequence[ModelRequest], agents: Sequence[Agent]
+) -> bool:
+    """Return whether a config names a model for one of the agents.
+
+    Environments that build their agents at each reset get their models at the first one.
+    """
+    if not requests or not agents:
+        return bool(requests)
+    choices = choose_models(config, requests, agent_facts(agents))
+    return any(choice is not None and choice.build for choice in choices)
+
+
 def _population_coordinated_by(env: Environment) -> Population | None:
     """Return the population of the environments that an environment runs, if it has no other."""
+    if not getattr(env, "agents", []):
+        for inner in environments_of(env):
+            honour_config(inner)  # those with constructors of their own
     found = find_population(env)
     agents = getattr(env, "agents", [])
-    return found if found and all(found.owns(member_of(agent)) for agent in agents) else None
+    if found is None or (agents and len(agents) != len(found.members)):
+        return None
+    return found if all(found.owns(member_of(agent)) for agent in agents) else None
 
 
 def _new_population(env: Environment, schedule: Any) -> Population:

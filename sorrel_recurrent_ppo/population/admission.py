@@ -20,6 +20,7 @@ from sorrel_recurrent_ppo.population.members import (
     Population,
     agent_label,
     attach_model,
+    is_lent,
     refuse_shared_models,
 )
 from sorrel_recurrent_ppo.population.model_choice import (
@@ -95,6 +96,8 @@ def choose_models(
 def admit_agents(env: Environment, population: Population) -> None:
     """Give an environment's agents their models, and admit them to its population.
 
+    Agents that another population has lent are left as they are.
+
     Args:
         env: The environment, whose config names the models and has their parameters.
         population: The population, with the agents of earlier environments as members.
@@ -105,7 +108,7 @@ def admit_agents(env: Environment, population: Population) -> None:
     """
     config = config_of(env)
     assert config is not None
-    agents = list(env.agents)
+    agents = [agent for agent in env.agents if not is_lent(agent, population)]
     requests = read_requests(config, available_models())
     facts = [*agent_facts([member.agent for member in population.members]), *agent_facts(agents)]
     first = len(population.members)

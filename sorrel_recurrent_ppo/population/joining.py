@@ -61,8 +61,11 @@ def population_to_join(env: Environment) -> Population | None:
 
 
 def _could_join(env: Environment, population: Population) -> bool:
-    used = population.has_acted or population.running or population.replacements
-    if used or not population.environments:
+    # A coordinator resets environments with a constructor of their own one after the other.
+    runs_alone = population.running and not population.is_lockstep
+    if population.has_acted or population.replacements or runs_alone or population.epoch > 0:
+        return False
+    if not population.environments:
         return False
     first = population.environments[0]
     return (
@@ -88,7 +91,9 @@ def find_population(env: object) -> Population | None:
     if own is not None:
         return own
     found = {id(p): p for e in environments_of(env) if (p := population_of(e)) is not None}
-    return next(iter(found.values())) if len(found) == 1 else None
+    # Environments for other purposes, such as probes, may have populations that nothing runs.
+    candidates = [p for p in found.values() if p.has_acted] or [*found.values()]
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def environments_of(coordinator: object) -> Iterable[Environment]:
@@ -182,6 +187,7 @@ def _new_like(population: Population) -> Population:
     new.config_when_built = population.config_when_built
     new.schedule = population.schedule
     new.epoch_start_callbacks += population.epoch_start_callbacks
+    new.first_step_callbacks += population.first_step_callbacks
     new.epoch_end_callbacks += population.epoch_end_callbacks
     new.replacement_listeners += population.replacement_listeners
     return new

@@ -43,6 +43,8 @@ def track_population(env: Environment, population: Population) -> None:
     """
     set_population(env, population)
     population.add_environment(env)
+    if _follow_agents not in population.first_step_callbacks:
+        population.first_step_callbacks.append(_follow_agents)
     population.set_roster(env, getattr(env, "agents", []))
     override(env, "reset", _reset)
     override(env, "take_turn", _take_turn)
@@ -80,10 +82,19 @@ def _reset(env: Environment, *args: Any, **kwargs: Any) -> Any:
 def _end_epoch(env: Any, population: Population) -> None:
     """Notify of the end of an epoch, with all environments of the population up to date."""
     if population.is_lockstep and population.members:
-        for other in population.environments:
-            reconcile(other, population, in_reset=False)
-        _check_used(population)
+        _follow_agents(population)
     population.end_epoch(env)
+
+
+def _follow_agents(population: Population) -> None:
+    """Bring all environments of a population up to date.
+
+    A coordinator may let agents act without ``take_turn``: newcomers are then found at the first
+    step of any member.
+    """
+    _check_used(population)
+    for env in population.environments:
+        reconcile(env, population, in_reset=False)
 
 
 def _check_used(population: Population) -> None:

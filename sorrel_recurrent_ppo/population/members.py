@@ -103,6 +103,8 @@ class Population:
         replacement_listeners: Called with the population after each replacement.
         epoch_start_callbacks: Called with environment and epoch when an epoch of a running
             experiment begins, after the reset.
+        first_step_callbacks: Called with the population, if a coordinator runs it, at each member's
+            first step of an epoch.
         epoch_end_callbacks: Called with environment and epoch when all of an epoch of a running
             experiment is done: before the next reset, and after the last epoch.
         schedule: The replacement schedule that its config names, or ``None``.
@@ -120,6 +122,7 @@ class Population:
         self.running = False
         self.replacements: list[Any] = []
         self.replacement_listeners: list[Callable[[Population], None]] = []
+        self.first_step_callbacks: list[Callable[[Population], None]] = []
         self.epoch_start_callbacks: list[Callable[[Environment, int], None]] = []
         self.epoch_end_callbacks: list[Callable[[Environment, int], None]] = []
         self.schedule: Any = None
@@ -151,6 +154,8 @@ class Population:
         """Take in an agent with the model it has, as the last member."""
         self.is_filled = True
         member = self._new_member(len(self.members), model_name, seed, kind or str(agent.kind))
+        if self.epoch == 0 and not self.has_acted:
+            member.joined_epoch = -1  # its environment is reset after the first one
         self.members.append(member)
         self.bind(member, agent)
         return member
@@ -366,9 +371,10 @@ class Population:
         if begins and self.epoch >= 0:
             self._complete_epoch()
         if begins:
+            if self.epoch >= 0:  # environments reset before the first epoch take part in it
+                self._reset_this_epoch = set()
             self.epoch += 1
             self.running = True
-            self._reset_this_epoch = set()
         if begins or not self.is_lockstep:
             for member in self.members:
                 member.epoch_reward, member.n_steps = 0.0, 0
@@ -402,9 +408,18 @@ def _add_memory(agent: Agent, member: Member, *args: Any, **kwargs: Any) -> Any:
     """Override of ``Agent.add_memory(state, action, reward, done)`` that counts the reward."""
     result = type(agent).add_memory(agent, *args, **kwargs)
     reward = kwargs["reward"] if "reward" in kwargs else args[2]
+    if not member.n_steps:
+        _notify_of_first_step(member)
     member.epoch_reward += float(reward.detach() if hasattr(reward, "detach") else reward)
     member.n_steps += 1
     return result
+
+
+def _notify_of_first_step(member: Member) -> None:
+    for population in live_populations():
+        if population.is_lockstep and population.owns(member):
+            for callback in population.first_step_callbacks:
+                callback(population)
 
 
 def member_of(agent: Agent) -> Member | None:
@@ -415,13 +430,19 @@ def member_of(agent: Agent) -> Member | None:
     return None
 
 
-def is_lent(agent: Agent, population: Population) -> bool:
-    """Return whether an agent is a present member of another population."""
-    member = member_of(agent)
-    return (
-        member is not None
-        and member.agent is agent
-        and any(other is not population and other.owns(member) for other in _populations)
+def is_lent(agent: Agent, population: Population | None = None) -> bool:
+    """Return whether an agent, or its recurrent model, is a present member's elsewhere.
+
+    Args:
+        agent: The agent, or a copy that shares its model, as probes make.
+        population: The population that does not count as elsewhere.
+    """
+    model = agent.model
+    return any(
+        member.agent is agent or (member.model is model and is_ppo_model(model))
+        for other in _populations
+        if other is not population
+        for member in other.members
     )
 
 

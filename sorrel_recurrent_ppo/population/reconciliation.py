@@ -109,7 +109,8 @@ def _apply(
         for known, position in changes.replaced
     ]
     for known in changes.left:
-        _log.info("epoch %d: agent %s has left", population.epoch, roster[known].name)
+        if population.has_acted:  # a probe may exchange agents that were never used
+            _log.info("epoch %d: agent %s has left", population.epoch, roster[known].name)
         population.remove(roster[known])
     for position in changes.joined:
         _join(env, population, agents[position])
