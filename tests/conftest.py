@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 import torch
+from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.integration.install import uninstall
 from sorrel_recurrent_ppo.support.log_once import forget_logged
 from sorrel_recurrent_ppo.support.randomness import seed_global_generators, untouched_random_state
+from support.crashes import Crash
 
 
 def pytest_configure() -> None:
@@ -42,3 +44,23 @@ def seeded_worlds() -> Iterator[None]:
     with untouched_random_state():
         seed_global_generators(11)
         yield
+
+
+@pytest.fixture
+def crash_at(monkeypatch):
+    """Make the next run raise `Crash` at a turn, counted over all epochs."""
+    take_turn = Environment.take_turn
+
+    def prepare(turn):
+        left = [turn]
+
+        def crash(env, epoch=0):
+            left[0] -= 1
+            if left[0] < 0:
+                monkeypatch.setattr(Environment, "take_turn", take_turn)
+                raise Crash
+            return take_turn(env, epoch)
+
+        monkeypatch.setattr(Environment, "take_turn", crash)
+
+    return prepare

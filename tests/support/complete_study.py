@@ -37,6 +37,7 @@ CONFIG = {
         "gru_ppo": {**SMALL_MODEL, "action_dims": [len(MOVES), len(VOTES)]},
         "iqn": {"layer_size": 8, "batch_size": 4, "n_frames": 1},
     },
+    "replacement": {"mode": "first_n", "count": 1, "epochs": [5]},
     "study": {"n_elders": 1, "probe_every": 3, "newcomer": 4, "insertion": 7, "removal": 9},
 }
 
@@ -121,7 +122,7 @@ class Garden(Environment):
         self.agents = [self.agent_class(new_model(), self.norm)]
 
     def populate_environment(self):
-        for place in np.argwhere(np.random.random((7, 7)) < 0.4):
+        for place in np.argwhere(np.random.random((7, 7)) < 0.4):  # noqa: NPY002 - as Sorrel does
             self.world.add((*map(int, place), 0), Apple())
         for i, agent in enumerate(self.agents):
             self.world.add((3, 3 - i, 0), agent)

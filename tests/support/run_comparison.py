@@ -1,5 +1,6 @@
 """Comparison of the files of two runs, bit for bit."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -19,6 +20,18 @@ def plain(value: Any) -> Any:
     return value
 
 
+def differences(found: Any, expected: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths at which two plain values differ."""
+    if isinstance(found, dict) and isinstance(expected, dict) and found.keys() == expected.keys():
+        for key in expected:
+            yield from differences(found[key], expected[key], f"{path}.{key}")
+    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        for k, pair in enumerate(zip(found, expected, strict=True)):
+            yield from differences(*pair, f"{path}[{k}]")
+    elif found != expected:
+        yield path
+
+
 def state_of(files):
     state = read_run_state(files)
     assert state is not None
@@ -29,8 +42,7 @@ def assert_same_runs(files, others):
     assert without_times(files.metrics) == without_times(others.metrics)
     assert without_times(files.agents) == without_times(others.agents)
     state, expected = state_of(files), state_of(others)
-    for key in expected:
-        assert state[key] == expected[key], key
+    assert [*differences(state, expected)] == []
     names = [path.name for path in sorted(others.checkpoints.iterdir())]
     assert [path.name for path in sorted(files.checkpoints.iterdir())] == names
     for name in names:

@@ -1,56 +1,24 @@
 """Resuming runs whose processes were killed at random moments or stopped by a signal."""
 
-import multiprocessing
 import os
 import signal
 import time
 
 import numpy as np
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from sorrel_recurrent_ppo.run_files import RunFiles
 from support.run_comparison import assert_same_runs
+from support.run_processes import epochs_in, start_process
 from support.small_runs import small_config
 
 N_KILLS = 10
-
-# A server process imports the package once, which takes seconds; the runs are its forks.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["sorrel_recurrent_ppo.experiments.experiment"])
 
 RUNS = {
     "treasurehunt": ("treasurehunt", "lstm_ppo"),
     "tag": ("tag", "iqn"),
 }
-
-
-def start_or_resume(directory, config_text, ready):
-    """Start the run, or resume it if its directory exists."""
-    import torch
-
-    from sorrel_recurrent_ppo.experiments import experiment
-
-    torch.set_num_threads(1)
-    with open(os.devnull, "w") as null:
-        os.dup2(null.fileno(), 1)
-    files = RunFiles(directory)
-    config = OmegaConf.create(config_text)
-    assert isinstance(config, DictConfig)
-    ready.set()
-    try:
-        experiment.run_experiment(config, files, resume=files.config.exists())
-    except KeyboardInterrupt:
-        os._exit(130)
-
-
-def start_process(directory, config):
-    ready = PROCESSES.Event()
-    arguments = (directory, OmegaConf.to_yaml(config), ready)
-    process = PROCESSES.Process(target=start_or_resume, args=arguments)
-    process.start()
-    ready.wait()
-    return process
 
 
 def long_config(name, *overrides):
@@ -85,10 +53,6 @@ def test_run_killed_at_random_moments_equals_an_uninterrupted_run(name, tmp_path
     assert len(set(reached)) > 3, reached  # the kills hit different epochs
     assert_same_runs(killed, uninterrupted)
     assert not [path for path in killed.directory.rglob(".*") if path.is_file()]
-
-
-def epochs_in(files):
-    return len(files.metrics.read_text().splitlines()) - 1 if files.metrics.exists() else -1
 
 
 @pytest.mark.slow

@@ -2,8 +2,8 @@
 
 ``run_experiment`` always counts from 0. The first epochs are therefore skipped: they take no turns,
 train nothing and write nothing. The saved state is restored when the first epoch to run begins.
-A coordinator's own code between the turns runs in skipped epochs too; what it changes is then
-overwritten by the saved state.
+A coordinator's own code runs in skipped epochs too, with one turn each and agents that do nothing;
+what it changes is then overwritten by the saved state.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ class _Skipping:
         self._n_begun = 0
         self._reset: set[int] = set()  # objects that have been reset in the current epoch
         self._has_acted = False
+        self._max_turns = experiment.config.experiment.max_turns
         self._skipped: dict[int, object] = {}  # agents and models that are overridden
         population = experiment.population
         for env in population.environments:
@@ -88,9 +89,7 @@ class _Skipping:
 
     def _override_coordinator(self, coordinator: Any) -> None:
         if callable(getattr(type(coordinator), "reset", None)):
-            self._override(coordinator, "reset", partial(self._reset_or_start, coordinator))
-        if callable(getattr(type(coordinator), "take_turn", None)):
-            self._override(coordinator, "take_turn", partial(self._act, None))
+            self._override(coordinator, "reset", partial(self._reset_coordinator, coordinator))
 
     def _skip_agents(self) -> None:
         """Override the agents and models that are not overridden yet, such as inserted ones."""
@@ -109,22 +108,33 @@ class _Skipping:
                 if hasattr(owner, name):
                     self._override(owner, name, hook)
 
-    def _reset_or_start(self, owner: Any, *args: Any, **kwargs: Any) -> Any:
+    def _reset_or_start(self, env: Environment, *args: Any, **kwargs: Any) -> Any:
+        if self._starts_running(env):
+            return env.reset(*args, **kwargs)
+        for other in self._experiment.population.environments:
+            self._end_turns(other)
+        return None
+
+    def _reset_coordinator(self, coordinator: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._starts_running(coordinator):
+            return coordinator.reset(*args, **kwargs)
+        return type(coordinator).reset(coordinator, *args, **kwargs)
+
+    def _starts_running(self, owner: Any) -> bool:
+        """Note a reset; return whether it begins the first epoch to run, which is now prepared."""
         if self._begins_epoch(owner):
             if self._n_begun == 0:
-                self._mute_record_period()
+                self._change_config()
             if self._n_begun == self._n_epochs:
                 self._undo.close()
                 self._restore()
-                return owner.reset(*args, **kwargs)
+                return True
             self._n_begun += 1
             self._reset.clear()
             self._has_acted = False
         self._reset.add(id(owner))
         self._skip_agents()
-        for env in self._experiment.population.environments:
-            self._end_turns(env)
-        return None
+        return False
 
     def _begins_epoch(self, owner: Any) -> bool:
         """Return whether a reset begins an epoch, as `Population.begins_epoch` does."""
@@ -142,11 +152,16 @@ class _Skipping:
         return result
 
     def _end_turns(self, env: Environment) -> None:
-        env.turn = self._experiment.config.experiment.max_turns
+        env.turn = self._max_turns
 
-    def _mute_record_period(self) -> None:
-        """Disable drawing and saving in skipped epochs: a remainder by nan never equals 0."""
-        experiment = self._experiment.config.experiment
-        if "record_period" in experiment:
-            self._undo.callback(experiment.__setattr__, "record_period", experiment.record_period)
-            experiment.record_period = math.nan
+    def _change_config(self) -> None:
+        """Disable drawing and saving in skipped epochs, and shorten those of a coordinator."""
+        if "record_period" in self._experiment.config.experiment:
+            self._set_for_skipped("record_period", math.nan)  # a remainder by nan never equals 0
+        if self._experiment.is_coordinated:
+            self._set_for_skipped("max_turns", 1)
+
+    def _set_for_skipped(self, key: str, value: float) -> None:
+        section = self._experiment.config.experiment
+        self._undo.callback(section.__setattr__, key, section[key])
+        section[key] = value

@@ -30,6 +30,9 @@ def capture_model(model: RecurrentPPO) -> dict[str, Any]:
 def restore_model(model: RecurrentPPO, plain: dict[str, Any]) -> None:
     """Restore the state that :func:`capture_model` returned."""
     model.load_training_state(plain["state"])
+    saved_groups = plain["state"]["optimizer"]["param_groups"]
+    for group, saved in zip(model.optimizer.param_groups, saved_groups, strict=True):
+        group["lr"] = saved["lr"]  # of the last update; loading keeps the model's own
     model.train(plain["training"])
     model.deterministic = plain["deterministic"]
     model.last_actions = tuple(plain["last_actions"])

@@ -2,13 +2,13 @@
 
 import pytest
 from omegaconf import OmegaConf
-from sorrel.environment import Environment
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.experiments import experiment
 from sorrel_recurrent_ppo.experiments.resume.run_state import read_run_state
 from sorrel_recurrent_ppo.run_files import RunFiles
+from support.crashes import Crash
 from support.run_comparison import assert_same_runs
 from support.small_runs import resume, run, small_config, without_times
 
@@ -35,30 +35,6 @@ CASES = {
         *("replacement.model=[gru_ppo,iqn]", "+model.iqn.layer_size=8", "+model.iqn.batch_size=4"),
     ),
 }
-
-
-class Crash(Exception):
-    """Simulates the end of a process."""
-
-
-@pytest.fixture
-def crash_at(monkeypatch):
-    """Make the next run raise `Crash` at a turn, counted over all epochs."""
-    take_turn = Environment.take_turn
-
-    def prepare(turn):
-        left = [turn]
-
-        def crash(env, epoch=0):
-            left[0] -= 1
-            if left[0] < 0:
-                monkeypatch.setattr(Environment, "take_turn", take_turn)
-                raise Crash
-            return take_turn(env, epoch)
-
-        monkeypatch.setattr(Environment, "take_turn", crash)
-
-    return prepare
 
 
 def config_of(case, *overrides):

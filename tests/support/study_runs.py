@@ -1,0 +1,44 @@
+"""Runs of the complete study through the package's own runner."""
+
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from sorrel_recurrent_ppo.config_files import config_dir
+from support.complete_study import CONFIG
+
+MODELS = {
+    "lstm": "lstm_ppo",
+    "gru": "gru_ppo",
+    "mixed": ["lstm_ppo", "gru_ppo", "iqn", "lstm_ppo"],
+    "iqn": "iqn",
+}
+LONG = (
+    *("experiment.epochs=60", "model.n_agents=10", "replacement.epochs=[15,30]"),
+    *("study.newcomer=10", "study.insertion=20", "study.removal=40", "study.probe_every=5"),
+)
+
+
+def study_settings(model: str, *overrides: str) -> dict[str, Any]:
+    """Return the study's config with the models of one of `MODELS` for its number of agents."""
+    config = OmegaConf.merge(CONFIG, OmegaConf.from_dotlist([*overrides]))
+    n, chosen = config.model.n_agents, MODELS[model]
+    config.model.type = chosen if isinstance(chosen, str) else [*chosen * n][:n]
+    settings = OmegaConf.to_container(config)
+    assert isinstance(settings, dict)
+    return {str(key): value for key, value in settings.items()}
+
+
+def study_config(model: str, *overrides: str) -> DictConfig:
+    """Return the complete config of a run of the study."""
+    command = [
+        *("environment=study", "environment.factory=support.complete_study.build"),
+        *("model=lstm_ppo", "checkpoint_period=2"),
+    ]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = compose("config", overrides=command)
+    OmegaConf.set_struct(config, False)
+    merged = OmegaConf.merge(config, study_settings(model, *overrides))
+    assert isinstance(merged, DictConfig)
+    return merged
