@@ -32,6 +32,7 @@ from sorrel_recurrent_ppo.population.model_choice import (
     kind_of,
     misplaced_keys,
     model_section,
+    model_sections,
     read_requests,
 )
 from sorrel_recurrent_ppo.population.seeds import agent_seed
@@ -51,12 +52,13 @@ __all__ = [
     "admit_agents",
     "agent_facts",
     "build_chosen",
+    "check_parameter_lists",
     "choose_models",
     "config_of",
     "load_checkpoint",
     "own_seed",
+    "parameters_for_agent",
     "stop_learning",
-    "take_agent_options",
 ]
 
 _log = logging.getLogger(__name__)
@@ -157,9 +159,10 @@ def build_chosen(
         ConfigError: A parameter does not fit; the message names the keys and the agent.
         CheckpointError: The checkpoint is missing, damaged, or of another model.
     """
-    parameters = model_section(config, choice.name, choice.kind)
+    parameters, checkpoint, learns = parameters_for_agent(
+        config, choice.name, index, choice.kind, choice.kind_index, is_newcomer=is_newcomer
+    )
     parameters.pop("seed", None)
-    checkpoint, learns = take_agent_options(parameters, choice.name, index, is_newcomer=is_newcomer)
     try:
         model = build_model(
             choice.name,
@@ -182,35 +185,69 @@ def build_chosen(
     return model
 
 
-def take_agent_options(
-    parameters: dict[str, Any], name: str, index: int, *, is_newcomer: bool
-) -> tuple[str | None, bool]:
-    """Take out of a model's parameters what is not the model's: its checkpoint and ``learns``.
+def parameters_for_agent(
+    config: DictConfig,
+    name: str,
+    index: int,
+    kind: str | None,
+    kind_index: int,
+    *,
+    is_newcomer: bool,
+) -> tuple[dict[str, Any], str | None, bool]:
+    """Return what a config says of an agent's model, with the agent's own values of lists.
 
     Args:
-        parameters: The parameters of a section ``model.<name>``; both may be lists by agent.
+        config: The environment's whole config.
         name: The model's registry name.
-        index: The agent's index in the population.
+        index: The agent's index in the population, for lists in ``model.<name>``.
+        kind: The agent's kind, if known.
+        kind_index: Its position among the agents of its kind, for lists in ``agent.<kind>.<name>``.
         is_newcomer: Whether the agent joins later: it starts fresh, and beyond the end of a list
             it gets the last value.
 
     Returns:
-        The file to start from, if any, and whether the agent learns.
+        The model's parameters, the file to start from, if any, and whether the agent learns.
 
     Raises:
         ConfigError: A list is too short, or ``learns`` is not true or false.
     """
-    for key in _PER_AGENT:
-        values = parameters.get(key)
-        if isinstance(values, list):
-            position = min(index, len(values) - 1) if is_newcomer else index
-            parameters[key] = _value_for(values, f"model.{name}.{key}", position)
-    checkpoint = parameters.pop("checkpoint", None)
-    learns = True
-    if is_ppo_model(load_model_class(name)) and "learns" in parameters:
-        learns = parameters.pop("learns")
-        check_flag(f"model.{name}.learns", learns)
-    return None if checkpoint is None or is_newcomer else str(checkpoint), learns
+    parameters: dict[str, Any] = {}
+    for section_key, section in model_sections(config, name, kind).items():
+        position = kind_index if section_key.startswith("agent.") else index
+        for key in _PER_AGENT:
+            values = section.get(key)
+            if isinstance(values, list):
+                own = min(position, len(values) - 1) if is_newcomer else position
+                section[key] = _value_for(values, f"{section_key}.{key}", own, index)
+        if is_ppo_model(load_model_class(name)) and "learns" in section:
+            check_flag(f"{section_key}.learns", section["learns"])
+        parameters |= section
+    checkpoint, learns = parameters.pop("checkpoint", None), True
+    if is_ppo_model(load_model_class(name)):
+        learns = parameters.pop("learns", True)
+    return parameters, None if checkpoint is None or is_newcomer else str(checkpoint), learns
+
+
+def check_parameter_lists(config: DictConfig, choices: Sequence[Choice | None]) -> None:
+    """Raise ConfigError if a list of parameters has another length than there are agents for it.
+
+    Args:
+        config: The environment's whole config.
+        choices: The choices for all agents of a population.
+    """
+    for name, kind in dict.fromkeys((c.name, c.kind) for c in choices if c is not None and c.build):
+        for section_key, section in model_sections(config, name, kind).items():
+            is_of_kind = section_key.startswith("agent.")
+            n_agents = sum(c is not None and c.kind == kind for c in choices)
+            n_agents = n_agents if is_of_kind else len(choices)
+            for key in _PER_AGENT:
+                values = section.get(key)
+                if isinstance(values, list) and len(values) != n_agents:
+                    whose = f"agents of kind '{kind}'" if is_of_kind else "agents"
+                    raise ConfigError(
+                        f"{section_key}.{key} lists {len(values)} values, but there are "
+                        f"{n_agents} {whose}; give one value for all or one for each"
+                    )
 
 
 def stop_learning(model: BaseModel) -> None:
@@ -225,12 +262,12 @@ def own_seed(config: DictConfig, choice: Choice) -> Any:
     return model_section(config, choice.name, choice.kind).get("seed")
 
 
-def _value_for(values: list[Any], key: str, index: int) -> Any:
-    if index >= len(values):
+def _value_for(values: list[Any], key: str, position: int, index: int) -> Any:
+    if position >= len(values):
         raise ConfigError(
             f"{key} lists {len(values)} values, none for agent {index}; give one for each agent"
         )
-    return values[index]
+    return values[position]
 
 
 def load_checkpoint(model: BaseModel, checkpoint: str, label: str, *, seed: int) -> None:

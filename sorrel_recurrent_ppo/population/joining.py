@@ -19,6 +19,7 @@ from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.population.admission import (
     agent_facts,
     build_chosen,
+    check_parameter_lists,
     choose_models,
     config_of,
     own_seed,
@@ -247,4 +248,6 @@ def check_complete(population: Population) -> None:
     config = config_of(population.environments[0])
     if config is not None and population.members:
         facts = agent_facts([member.agent for member in population.members])
-        check_lists(config, read_requests(config, available_models()), facts, complete=True)
+        requests = read_requests(config, available_models())
+        check_lists(config, requests, facts, complete=True)
+        check_parameter_lists(config, choose_models(config, requests, facts))

@@ -279,6 +279,10 @@ class Population:
         members = [member_of(agent) for agent in agents]
         self._rosters[self._position(env)] = [m for m in members if m is not None and self.owns(m)]
 
+    def kind_index(self, member: Member) -> int:
+        """Return a member's position among the members of its kind."""
+        return sum(other.kind == member.kind for other in self.members[: member.index])
+
     def environment_of(self, member: Member) -> Environment | None:
         """Return the environment that a member was last seen in."""
         for env, roster in zip(self.environments, self._rosters, strict=True):

@@ -21,7 +21,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -40,6 +40,7 @@ __all__ = [
     "kind_of",
     "misplaced_keys",
     "model_section",
+    "model_sections",
     "read_requests",
 ]
 
@@ -97,13 +98,15 @@ class Choice:
         name: Its registry name.
         key: The config key that named it.
         build: Whether to build it; else the agent keeps the one it has.
-        kind: The kind of agents that the key is for; ``None`` for all.
+        kind: The kind of agents that the key, or a section of parameters, is for; ``None`` for all.
+        kind_index: The agent's position among the agents of that kind.
     """
 
     name: str
     key: str
     build: bool
     kind: str | None = None
+    kind_index: int = 0
 
 
 def read_requests(config: DictConfig, available: Collection[str]) -> list[ModelRequest]:
@@ -215,13 +218,32 @@ def assign_models(
         for position, index in enumerate(indices):
             name = request.name_for(position)
             build = request.force_rebuild or name != agents[index].own_model
-            choice = Choice(name, request.key, build, request.kind)
+            choice = Choice(name, request.key, build, request.kind, position)
             chosen[index] = _merge(chosen[index], choice, index)
     covers_all = len({choice.kind if choice else None for choice in by_kind}) == 1
-    return [
+    choices = [
         _by_precedence(common, special, covers_all=covers_all)
         for common, special in zip(for_all, by_kind, strict=True)
     ]
+    _note_kinds_with_parameters(config, requests, agents, choices)
+    return choices
+
+
+def _note_kinds_with_parameters(
+    config: DictConfig,
+    requests: Sequence[ModelRequest],
+    agents: Sequence[AgentFacts],
+    choices: list[Choice | None],
+) -> None:
+    """Note the kind in the choices for all whose model has parameters for that kind."""
+    names = {choice.name for choice in choices if choice is not None and choice.kind is None}
+    for kind, section in _kinds(config).items():
+        if not any(isinstance(section.get(name), DictConfig) for name in names):
+            continue
+        for position, index in enumerate(_indices_of_kind(config, requests, kind, agents)):
+            choice = choices[index]
+            if choice is not None and choice.kind is None:
+                choices[index] = replace(choice, kind=kind, kind_index=position)
 
 
 def _by_precedence(
@@ -297,7 +319,7 @@ def _indices_of_kind(
     """Find the agents of a kind: by their class or ``kind``, as the only kind, or by ``num``."""
     kinds = _kinds(config)
     by_name = {k: [i for i, a in enumerate(agents) if _is_called(k, a)] for k in kinds}
-    named = {request.kind for request in requests if request.kind is not None}
+    named = {request.kind for request in requests if request.kind is not None} | {kind}
     if all(by_name[k] for k in named):
         return by_name[kind]
     numbers = {k: _number(section) for k, section in kinds.items()}
@@ -346,10 +368,20 @@ def model_section(config: DictConfig, name: str, kind: str | None = None) -> dic
     Raises:
         ConfigError: A section, or its ``parameters``, is not a section.
     """
-    section = _section_at(config, f"model.{name}", name)
-    if kind is not None:
-        section |= _section_at(config, f"agent.{kind}.{name}", name)
-    return section
+    return {
+        k: v for section in model_sections(config, name, kind).values() for k, v in section.items()
+    }
+
+
+def model_sections(
+    config: DictConfig, name: str, kind: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the parameters of `model_section` by the config key of their section.
+
+    The section of the kind, if any, is the last.
+    """
+    keys = [f"model.{name}"] if kind is None else [f"model.{name}", f"agent.{kind}.{name}"]
+    return {key: _section_at(config, key, name) for key in keys}
 
 
 def _section_at(config: DictConfig, key: str, name: str) -> dict[str, Any]:

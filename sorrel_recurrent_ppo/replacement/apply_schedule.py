@@ -79,8 +79,11 @@ class ScheduledReplacement:
         self, population: Population, epoch: int, index: int, model_name: str | None
     ) -> Newcomer:
         member = population.members[index]
+        kind_index = population.kind_index(member)
         return build_newcomer(
-            ReplacedAgent(member.agent, index, self.config, member.model_name, member.kind),
+            ReplacedAgent(
+                *(member.agent, index, self.config, member.model_name, member.kind, kind_index)
+            ),
             model_name=model_name,
             parameters=self.schedule.parameters_for(model_name or member.model_name),
             checkpoint=self.schedule.checkpoint_for(index),

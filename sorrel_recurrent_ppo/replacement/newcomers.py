@@ -13,11 +13,10 @@ from sorrel.models import BaseModel
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.population.admission import (
     load_checkpoint,
+    parameters_for_agent,
     stop_learning,
-    take_agent_options,
 )
 from sorrel_recurrent_ppo.population.members import agent_label
-from sorrel_recurrent_ppo.population.model_choice import model_section
 from sorrel_recurrent_ppo.registry import (
     available_models,
     build_model,
@@ -38,6 +37,7 @@ class ReplacedAgent:
         config: The environment's whole config.
         former_name: Registry name of the model that leaves, or its class name.
         kind: The agent's kind, if known.
+        kind_index: Its position among the agents of its kind.
     """
 
     agent: Agent
@@ -45,6 +45,7 @@ class ReplacedAgent:
     config: DictConfig
     former_name: str
     kind: str | None = None
+    kind_index: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +102,11 @@ def build_newcomer(
     former = replaced.agent.model
     try:
         given = {"input_size": former.input_size, "action_space": former.action_space}
-        section = model_section(replaced.config, name, replaced.kind)
         # A newcomer starts from the checkpoint of the replacement, not from that of the config.
-        _, learns = take_agent_options(section, name, replaced.index, is_newcomer=True)
+        section, _, learns = parameters_for_agent(
+            *(replaced.config, name, replaced.index, replaced.kind, replaced.kind_index),
+            is_newcomer=True,
+        )
         given |= section
         if model_name is None:
             given |= parameters_of(former, name)

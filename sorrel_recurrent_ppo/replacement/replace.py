@@ -75,20 +75,23 @@ def replace_agent(
         )
     agent = agents[index]
     member = member_of(agent)
+    config = _config(env, population)
     if population is None or not population.owns(member):
         names = [_model_name(agent) for agent in agents]
-        n_named, slot, kind, former_name = len(names), int(index), None, names[index]
+        n_named = len(names)
+        replaced = ReplacedAgent(agent, int(index), config, names[index])
     else:
         assert member is not None
-        n_named, slot, kind = population.n_named, member.index, member.kind
-        former_name = member.model_name
-    config = _config(env, population)
+        n_named, kind_index = population.n_named, population.kind_index(member)
+        replaced = ReplacedAgent(
+            agent, member.index, config, member.model_name, member.kind, kind_index
+        )
     newcomer = build_newcomer(
-        ReplacedAgent(agent, slot, config, former_name, kind),
+        replaced,
         model_name=model,
         parameters=parameters or {},
         checkpoint=None if checkpoint is None else str(checkpoint),
-        seed=derive_seed(run_seed(config), slot, n_named),
+        seed=derive_seed(run_seed(config), replaced.index, n_named),
     )
     population = population or _new_population(env)
     return admit_newcomers(population, [newcomer], by="replace_agent")[0]

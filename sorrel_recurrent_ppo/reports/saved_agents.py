@@ -15,10 +15,22 @@ from sorrel.agents import Agent
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, unknown_name
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint
 from sorrel_recurrent_ppo.policy.observations import picture_shape
+from sorrel_recurrent_ppo.population.admission import load_checkpoint
 from sorrel_recurrent_ppo.population.members import Population, agent_label
 from sorrel_recurrent_ppo.population.model_choice import model_section
-from sorrel_recurrent_ppo.registry import is_ppo_model, load_model_class, packaged_defaults
-from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, ReplacedAgent, build_newcomer
+from sorrel_recurrent_ppo.registry import (
+    available_models,
+    find_name,
+    is_ppo_model,
+    load_model_class,
+    packaged_defaults,
+)
+from sorrel_recurrent_ppo.replacement.newcomers import (
+    Newcomer,
+    ReplacedAgent,
+    build_newcomer,
+    parameters_of,
+)
 from sorrel_recurrent_ppo.reports.saved_runs import AgentSummary, SavedRun
 
 __all__ = ["SavedAgent", "choose_agents", "load_saved_agent"]
@@ -46,7 +58,7 @@ class SavedAgent:
 
 
 def choose_agents(run: SavedRun, substitutes: Mapping[str, str]) -> list[SavedAgent]:
-    """Return the agent for each index: the run's latest one, or its substitute.
+    """Return the agent for each index: that of the run's last epoch, or its substitute.
 
     Args:
         run: The run whose environment is used.
@@ -56,7 +68,7 @@ def choose_agents(run: SavedRun, substitutes: Mapping[str, str]) -> list[SavedAg
     Raises:
         ConfigError: An index, run or agent does not exist.
     """
-    latest = {agent.index: SavedAgent(run, agent) for agent in run.agents}  # newcomers come later
+    latest = {agent.index: SavedAgent(run, agent) for agent in run.last_agents}
     indices = [str(index) for index in sorted(latest)]
     if not indices:
         raise ConfigError(f"{run.directory} has no saved agents")
@@ -109,13 +121,26 @@ def load_saved_agent(
     agent = population.members[index].agent
     if not path.is_file():
         raise _load_error(saved, agent, index, f"{path} does not exist")
+    if name not in available_models():
+        _load_own_model(agent, index, saved, seed=seed)
+        return _final_epsilon(saved, {"epsilon": getattr(agent.model, "epsilon", 0.0)})
     is_ppo = is_ppo_model(load_model_class(name))
-    parameters = _ppo_settings(agent, index, saved) if is_ppo else _sorrel_parameters(saved)
+    parameters = _ppo_settings(agent, index, saved) if is_ppo else _sorrel_parameters(agent, saved)
     if device is not None:
         parameters["device"] = device
     newcomer = _build(agent, index, saved, parameters, seed)
     population.replace_model(index, newcomer.model, model_name=name, seed=seed)
     return 0.0 if is_ppo else _final_epsilon(saved, parameters)
+
+
+def _load_own_model(agent: Agent, index: int, saved: SavedAgent, *, seed: int) -> None:
+    """Load a saved model that has no name in the registry into the environment's own."""
+    found, name = type(agent.model).__name__, saved.agent.model_name
+    if found != name:
+        raise _load_error(
+            saved, agent, index, f"expected a model of class {name}, which the environment builds"
+        )
+    load_checkpoint(agent.model, str(saved.checkpoint), agent_label(index, agent), seed=seed)
 
 
 def _load_error(saved: SavedAgent, agent: Agent, index: int, reason: str) -> CheckpointError:
@@ -128,7 +153,10 @@ def _build(
 ) -> Newcomer:
     try:
         return build_newcomer(
-            ReplacedAgent(agent, index, saved.run.config, saved.agent.model_name),
+            ReplacedAgent(
+                *(agent, index, saved.run.config, saved.agent.model_name),
+                kind=saved.agent.kind or None,
+            ),
             model_name=saved.agent.model_name,
             parameters=parameters,
             checkpoint=str(saved.checkpoint),
@@ -167,10 +195,21 @@ def _ppo_settings(agent: Agent, index: int, saved: SavedAgent) -> dict[str, Any]
     return json.loads(content["settings"])
 
 
-def _sorrel_parameters(saved: SavedAgent) -> dict[str, Any]:
-    """Return the parameters of one of Sorrel's models, whose checkpoints hold only weights."""
+def _sorrel_parameters(agent: Agent, saved: SavedAgent) -> dict[str, Any]:
+    """Return the parameters of one of Sorrel's models, whose checkpoints hold only weights.
+
+    Those of the model that the environment has built for the agent, if it is of the same class:
+    the environment may have built it with other sizes than the config's.
+    """
     name = saved.agent.model_name
-    return {**packaged_defaults(name), **model_section(saved.run.config, name)}
+    section = model_section(saved.run.config, name, saved.agent.kind or None)
+    parameters = {**packaged_defaults(name), **section}
+    if find_name(type(agent.model)) == name:
+        parameters |= parameters_of(agent.model, name)
+        parameters["epsilon"] = getattr(agent.model, "epsilon", 0.0)
+    for key in ("checkpoint", "learns", "seed"):
+        parameters.pop(key, None)
+    return parameters
 
 
 def _final_epsilon(saved: SavedAgent, parameters: Mapping[str, Any]) -> float:

@@ -27,14 +27,18 @@ class AgentSummary:
     Attributes:
         name: The agent's name.
         index: Its index in ``env.agents``.
-        model_name: The registry name of its model.
+        model_name: The registry name of its model, or the class name of a model without one.
         n_epochs: The number of epochs in which it was present.
+        last_epoch: The last of them; 0 in runs without ``agents.csv``.
+        kind: Its kind; empty in runs that did not record it.
     """
 
     name: str
     index: int
     model_name: str
     n_epochs: int
+    last_epoch: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,15 @@ class SavedRun:
     def model_names(self) -> list[str]:
         """The registry names in ``model.type``: one for all agents, or one per agent.
 
+        Where the config has none, those of the models in ``agents.csv``, which the environment has
+        built itself.
+
         Raises:
-            ConfigError: There is no config, or it has no ``model.type``.
+            ConfigError: There is no config, or neither it nor ``agents.csv`` names a model.
         """
         chosen = OmegaConf.select(self.config, "model.type")
+        if chosen is None and self.files.agents.is_file():
+            return list(dict.fromkeys(agent.model_name for agent in self.agents))
         if chosen is None:
             raise ConfigError(f"{self.directory}: the config has no key model.type")
         return [str(chosen)] if isinstance(chosen, str) else [str(name) for name in chosen]
@@ -89,16 +98,17 @@ class SavedRun:
             return self._agents_with_checkpoints()
         columns = read_columns(self.files.agents)
         try:
-            names, first, counts = np.unique(
-                columns["agent"], return_index=True, return_counts=True
-            )
-            found = [
-                AgentSummary(str(name), int(columns["index"][i]), str(columns["model"][i]), int(n))
-                for name, i, n in zip(names, first, counts, strict=True)
-            ]
+            found = _summaries(columns)
         except (KeyError, ValueError, TypeError) as error:
             raise ConfigError(f"{self.files.agents} is damaged: {error!r}") from error
         return sorted(found, key=lambda agent: (int(agent.name), agent.name))
+
+    @property
+    def last_agents(self) -> list[AgentSummary]:
+        """The agents of the last epoch, sorted by index."""
+        last_epoch = max((agent.last_epoch for agent in self.agents), default=0)
+        present = [agent for agent in self.agents if agent.last_epoch == last_epoch]
+        return sorted(present, key=lambda agent: agent.index)
 
     def _agents_with_checkpoints(self) -> list[AgentSummary]:
         stems = (path.stem for path in self.files.checkpoints.glob("*.pt"))
@@ -116,6 +126,26 @@ class SavedRun:
 
     def _n_epochs(self) -> int:
         return len(read_metrics(self)["epoch"]) if self.files.metrics.is_file() else 0
+
+
+def _summaries(columns: Mapping[str, np.ndarray]) -> list[AgentSummary]:
+    """Return the agents in the columns of ``agents.csv``, with the index that each had last."""
+    names, backwards, counts = np.unique(
+        columns["agent"][::-1], return_index=True, return_counts=True
+    )
+    last = len(columns["agent"]) - 1 - backwards
+    kinds = columns.get("kind", np.full(len(columns["agent"]), ""))
+    return [
+        AgentSummary(
+            str(name),
+            int(columns["index"][i]),
+            str(columns["model"][i]),
+            int(n_epochs),
+            int(columns["epoch"][i]),
+            str(kinds[i]),
+        )
+        for name, i, n_epochs in zip(names, last, counts, strict=True)
+    ]
 
 
 def find_runs(paths: Iterable[Path]) -> list[SavedRun]:

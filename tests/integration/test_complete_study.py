@@ -10,9 +10,12 @@ from sorrel_recurrent_ppo import install, is_ppo_model, replace_agent
 from sorrel_recurrent_ppo.experiments import experiment
 from sorrel_recurrent_ppo.population.joining import find_population
 from sorrel_recurrent_ppo.reports import compare
+from sorrel_recurrent_ppo.reports.inspect_states import inspect_run
+from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
 from sorrel_recurrent_ppo.run_files import RunFiles
 from support.complete_study import build
 from support.crashes import Crash
+from support.evaluations import evaluate_briefly
 from support.run_comparison import assert_same_runs
 from support.run_processes import epochs_in, start_process
 from support.saved_run_files import read_rows
@@ -108,6 +111,16 @@ def test_files_of_the_run_have_the_agents_of_each_epoch(tmp_path):
     assert sum(rewards) == pytest.approx(total, abs=3)  # a probe's rewards are the agent's alone
 
 
+def test_a_run_of_the_study_is_evaluated_and_inspected(tmp_path):
+    recording = ["record_states=true", "experiment.record_period=4"]
+    files = start(tmp_path / "run", study_config("lstm", *recording))
+    evaluation = evaluate_briefly(SavedRun(files.directory), tmp_path)
+    assert [saved.agent.name for saved in evaluation.agents] == NAMES
+    assert len({epoch.reward for epoch in evaluation.epochs}) > 1
+    for written in inspect_run(files.directory, agent="3"):
+        assert written.stat().st_size
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_long_run_of_ten_environments_survives_kills(model, tmp_path):
@@ -130,6 +143,8 @@ def test_a_long_run_of_ten_environments_survives_kills(model, tmp_path):
     process.join()
     assert process.exitcode == 0
     assert_same_runs(killed, uninterrupted)
+    evaluation = evaluate_briefly(SavedRun(killed.directory), tmp_path)
+    assert len(evaluation.agents) == 10
 
 
 @pytest.mark.slow
