@@ -70,15 +70,17 @@ def build_experiment(config: DictConfig) -> BuiltExperiment:
         config: The result of `resolve_config`.
 
     Raises:
-        ConfigError: As `build_runner`, or no agent has a model of the config.
+        ConfigError: As `build_runner`, ``model.type`` is unknown, or the environment has no
+            config.
     """
+    chosen = OmegaConf.select(config, "model.type")
+    if isinstance(chosen, str) and chosen not in available_models():
+        what = unknown_name("model.type: there is no model named", chosen, available_models())
+        raise ConfigError(f"{what}. model.type=null leaves the environment its own models")
     runner = build_seeded(config)
     population = population_of(runner)
     if population is None:
-        chosen = OmegaConf.select(config, "model.type")
-        raise ConfigError(
-            unknown_name("model.type: there is no model named", chosen, available_models())
-        )
+        raise ConfigError(f"{type(runner).__name__} has no config, which its models depend on")
     is_environment = any(runner is env for env in population.environments)
     own_config = runner.config if is_environment else config
     return BuiltExperiment(runner, population, own_config, len(population.members))
@@ -97,7 +99,7 @@ def build_seeded(config: DictConfig) -> Any:
     seed_global_generators(config.seed)
     runner = build_runner(config)
     if isinstance(runner, Environment):
-        honour_config(runner)
+        honour_config(runner, always=True)
     if (population := population_of(runner)) is None:
         _join_environments(runner)
     elif any(runner is env for env in population.environments):
@@ -111,7 +113,7 @@ def _join_environments(runner: Any) -> None:
     """Make one population of a coordinator's environments."""
     environments = list({id(env): env for env in environments_of(runner)}.values())
     for env in environments:
-        honour_config(env)
+        honour_config(env, always=True)
     if environments:
         track_coordinator(runner, merge(environments))
     elif not isinstance(runner, Environment):

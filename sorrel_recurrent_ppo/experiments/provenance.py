@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.population.members import Member, Population
+from sorrel_recurrent_ppo.registry import available_models
+from sorrel_recurrent_ppo.replacement.newcomers import parameters_of
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 
@@ -62,16 +64,37 @@ def record_session(
     }
     content = _read(files)
     if content is None:
-        agents = [
-            {"name": member.name, "model": member.model_name, "seed": member.seed}
-            for member in population.members
-        ]
+        agents = [_describe(member) for member in population.members]
         content = {"seed": config.seed, "agents": agents, "sessions": []}
     elif first_epoch:
         _warn_of_differences(content["sessions"][-1]["versions"], session["versions"])
     content["sessions"].append(session)
     with atomic_write(files.provenance) as partial:
         OmegaConf.save(OmegaConf.create(content), partial)
+
+
+def _describe(member: Member) -> dict[str, Any]:
+    """Return what identifies an agent; with its settings if the environment built its model."""
+    facts = {"name": member.name, "model": member.model_name, "kind": member.kind}
+    if member.seed is not None:  # built from the config, which has the settings
+        return {**facts, "seed": member.seed}
+    if member.model_name in available_models():
+        settings = parameters_of(member.agent.model, member.model_name)
+    else:
+        settings = vars(member.agent.model)
+    return {**facts, "seed": None, "settings": _plain(settings)}
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that YAML can hold, and devices as text."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        values = list(value) if isinstance(value, tuple | list) else [value]
+        if all(v is None or isinstance(v, bool | int | float | str) for v in values):
+            found[key] = values if isinstance(value, tuple | list) else value
+        elif isinstance(value, torch.device):
+            found[key] = str(value)
+    return found
 
 
 def _read(files: RunFiles) -> dict[str, Any] | None:

@@ -180,13 +180,19 @@ def _naming_unresolved_keys() -> Iterator[None]:
         ) from error
 
 
-def honour_config(env: Environment) -> None:
-    """Give an environment a population and its models, if its config asks for any."""
+def honour_config(env: Environment, *, always: bool = False) -> None:
+    """Give an environment a population and its models, if its config asks for any.
+
+    Args:
+        env: The environment.
+        always: Give it a population also if its config asks for none: the environment's own models
+            are then its members', so that a run of them is logged, saved and resumed.
+    """
     config = config_of(env)
     if config is None or population_of(env) is not None:
         _hook.seen.add(env)
         return
-    if (found := _population_coordinated_by(env)) is not None:
+    if (found := _population_coordinated_by(env, always=always)) is not None:
         track_coordinator(env, found)
         return
     agents = list(getattr(env, "agents", []))
@@ -197,7 +203,7 @@ def honour_config(env: Environment) -> None:
     is_schedule = section != "none" and isinstance(section, DictConfig | str)
     schedule = schedule_from_config(config) if is_schedule else None
     requests = read_requests(config, available_models())
-    if schedule is None and not _asks_for_models(config, requests, agents):
+    if not always and schedule is None and not _asks_for_models(config, requests, agents):
         refuse_shared_models(agents, [agent.model for agent in agents])
         return
     warn_of_research_keys(config)
@@ -220,11 +226,11 @@ def _asks_for_models(
     return any(choice is not None and choice.build for choice in choices)
 
 
-def _population_coordinated_by(env: Environment) -> Population | None:
+def _population_coordinated_by(env: Environment, *, always: bool) -> Population | None:
     """Return the population of the environments that an environment runs, if it has no other."""
     if not getattr(env, "agents", []):
         for inner in environments_of(env):
-            honour_config(inner)  # those with constructors of their own
+            honour_config(inner, always=always)  # those with constructors of their own
     found = find_population(env)
     agents = getattr(env, "agents", [])
     if found is None or (agents and len(agents) != len(found.members)):

@@ -235,7 +235,7 @@ def check_parameter_lists(config: DictConfig, choices: Sequence[Choice | None]) 
         config: The environment's whole config.
         choices: The choices for all agents of a population.
     """
-    for name, kind in dict.fromkeys((c.name, c.kind) for c in choices if c is not None and c.build):
+    for name, kind in dict.fromkeys((c.name, c.kind) for c in choices if c is not None):
         for section_key, section in model_sections(config, name, kind).items():
             is_of_kind = section_key.startswith("agent.")
             n_agents = sum(c is not None and c.kind == kind for c in choices)

@@ -9,7 +9,8 @@ Other software may use these keys for something else, so:
   other is left to the environment, with a line in the log.
 - An agent that has exactly the model that is named already keeps it, with its seed, as in Sorrel's
   cleanup with its own ``agent.agent.model: iqn``. It is built again where the config clearly asks
-  for it: by ``model`` itself, by a list, or by ``model.type`` beside a section ``model.<name>``.
+  for it: by ``model`` itself, by a list, or by a name beside a section with the parameters of that
+  model, ``model.<name>`` or ``agent.<kind>.<name>``.
 - The model of a kind takes precedence over the model of all. The exception is a kind that covers
   every agent and names the model that the environment has built anyway: it yields, so that
   ``model.type`` alone changes Sorrel's cleanup.
@@ -141,13 +142,12 @@ def _requests_for_all(config: DictConfig) -> list[ModelRequest]:
 
 
 def _requests_by_kind(config: DictConfig) -> list[ModelRequest]:
-    return [
-        request
-        for kind, section in _kinds(config).items()
-        for request in _request(
-            f"agent.{kind}.model", OmegaConf.select(section, "model"), kind=kind
-        )
-    ]
+    requests: list[ModelRequest] = []
+    for kind, section in _kinds(config).items():
+        value = OmegaConf.select(section, "model")
+        has_section = isinstance(value, str) and value in section
+        requests += _request(f"agent.{kind}.model", value, force_rebuild=has_section, kind=kind)
+    return requests
 
 
 def _kinds(config: DictConfig) -> dict[str, DictConfig]:

@@ -141,7 +141,10 @@ def parameters_of(model: BaseModel, name: str) -> dict[str, Any]:
     Without its ``epsilon``, which has decayed and starts at the beginning, and its seed.
     """
     if is_ppo_model(model):
-        return {**asdict(model.settings), "device": model.device}
+        parameters = {**asdict(model.settings), "device": model.device}
+        if model.layout.picture is None:  # a spec given to the newcomer may have a picture
+            parameters["obs_type"] = "flattened"
+        return parameters
     names = model_parameters(name) or frozenset()
     names -= {"input_size", "action_space", "epsilon", "seed"}
     known = {n: getattr(model, n) for n in names if hasattr(model, n)}

@@ -192,7 +192,9 @@ def _ppo_settings(agent: Agent, index: int, saved: SavedAgent) -> dict[str, Any]
     if trained_picture and picture and trained_picture != picture:
         reason = f"expected a picture of {trained_picture} (from the checkpoint), found {picture}"
         raise _load_error(saved, agent, index, reason)
-    return json.loads(content["settings"])
+    settings = json.loads(content["settings"])
+    # The environment may have built the model without its observation spec, hence without picture.
+    return settings if trained_picture else {**settings, "obs_type": "flattened"}
 
 
 def _sorrel_parameters(agent: Agent, saved: SavedAgent) -> dict[str, Any]:

@@ -8,6 +8,7 @@ It knows nothing of this package.
 
 import copy
 import random
+from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -78,10 +79,11 @@ class Villager(Agent):
         return np.concatenate((picture, [self.norm.level, self.n_eaten / 10])).reshape(1, -1)
 
     def get_action(self, state):
-        frames = self.model.memory.current_state()
-        if frames.shape != (self.model.n_frames - 1, state.shape[1]):
+        model: Any = self.model
+        frames = model.memory.current_state()
+        if frames.shape != (model.n_frames - 1, state.shape[1]):
             raise ValueError(f"the memory returns frames of shape {frames.shape}")
-        return self.model.take_action(np.vstack((frames, state)))
+        return model.take_action(np.vstack((frames, state)))
 
     def act(self, world, action):
         move, vote = divmod(int(action), len(VOTES))
@@ -132,7 +134,7 @@ class Village(Environment):
     """Runs the gardens in lockstep."""
 
     def __init__(self, config):
-        self.config = config if OmegaConf.is_config(config) else OmegaConf.create(config)
+        self.config = OmegaConf.create(config) if isinstance(config, dict) else config
         study, n = self.config.study, self.config.model.n_agents
         self.norm = SharedNorm()
         kinds = [Villager] * (n - study.n_elders) + [Elder] * study.n_elders
@@ -157,7 +159,7 @@ class Village(Environment):
         for garden in self.gardens:
             garden.reset()
 
-    def run_experiment(self, animate=False, logger=None):
+    def run_experiment(self, animate=False, logging=False, logger=None, output_dir=None):
         for epoch in range(self.config.experiment.epochs + 1):
             self.reset()
             self.change_agents(epoch)
@@ -179,8 +181,9 @@ class Village(Environment):
         losses = []
         for agent in self.everyone:
             agent.model.end_epoch_action(epoch=epoch)
-            if len(agent.model.memory) >= agent.model.batch_size:
-                losses.append(float(agent.model.train_step()))
+            model: Any = agent.model
+            if len(model.memory) >= model.batch_size:
+                losses.append(float(model.train_step()))
         if logger is not None:
             reward = sum(garden.world.total_reward for garden in self.gardens)
             logger.record_epoch(epoch, float(np.sum(losses)), reward, self.norm.level)

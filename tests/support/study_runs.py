@@ -32,13 +32,18 @@ def study_settings(model: str, *overrides: str) -> dict[str, Any]:
 
 def study_config(model: str, *overrides: str) -> DictConfig:
     """Return the complete config of a run of the study."""
-    command = [
-        *("environment=study", "environment.factory=support.complete_study.build"),
-        *("model=lstm_ppo", "checkpoint_period=2"),
-    ]
+    config = factory_config("support.complete_study.build", "checkpoint_period=2")
+    merged = OmegaConf.merge(config, study_settings(model, *overrides))
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def factory_config(factory: str, *overrides: str) -> DictConfig:
+    """Return the complete config of a run of what a function builds."""
+    command = ["environment=study", f"environment.factory={factory}", "model=lstm_ppo", "seed=3"]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("config", overrides=command)
     OmegaConf.set_struct(config, False)
-    merged = OmegaConf.merge(config, study_settings(model, *overrides))
+    merged = OmegaConf.merge(config, OmegaConf.from_dotlist([*overrides]))
     assert isinstance(merged, DictConfig)
     return merged
