@@ -228,7 +228,7 @@ class RecurrentPPO(PyTorchModel):
 
     @property
     def memory_size(self) -> int:
-        """Fewest steps of an update: 1 with ``rollout_length=None``."""
+        """Fewest steps of an update; 1 with ``rollout_length=None``."""
         return self.settings.rollout_length or 1
 
     @property
