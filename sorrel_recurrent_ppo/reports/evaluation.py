@@ -159,9 +159,10 @@ def _play_epoch(experiment: BuiltExperiment, seed: int, gif: Path | None) -> Epo
             experiment.run(logger, animate=gif is not None, output_dir=Path(folder))
         finally:
             population.epoch_end_callbacks.remove(logger.record_missing_epoch)
-        if gif is not None:
+        drawn = next(gifs.glob("*.gif"), None)  # a study's own runner may draw none
+        if gif is not None and drawn is not None:
             gif.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(next(gifs.glob("*.gif")), gif)
+            shutil.move(drawn, gif)
     return last.record
 
 
