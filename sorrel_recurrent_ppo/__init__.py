@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from sorrel_recurrent_ppo.errors import missing_from_sorrel
+
 if TYPE_CHECKING:
     from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
     from sorrel_recurrent_ppo.integration.install import install, join_environments, uninstall
@@ -62,7 +64,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ImportError as error:
+        if (message := missing_from_sorrel(error)) is None:
+            raise
+        raise ImportError(message) from error
 
 
 def __dir__() -> list[str]:

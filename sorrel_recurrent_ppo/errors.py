@@ -5,7 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["CheckpointError", "ConfigError", "NumericalError", "did_you_mean", "unknown_name"]
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "NumericalError",
+    "did_you_mean",
+    "missing_from_sorrel",
+    "unknown_name",
+]
 
 _MOST_LISTED = 40
 
@@ -52,3 +59,13 @@ def did_you_mean(given: object, valid: Iterable[str]) -> str:
     by_lower = {name.lower(): name for name in valid}
     close = difflib.get_close_matches(str(given).lower(), by_lower, n=1, cutoff=0.6)
     return f" Did you mean '{by_lower[close[0]]}'?" if close else ""
+
+
+def missing_from_sorrel(error: ImportError) -> str | None:
+    """Return a sentence for an import of something that an older Sorrel lacks, else ``None``."""
+    if str(error.name).partition(".")[0] != "sorrel":
+        return None
+    return (
+        "sorrel_recurrent_ppo needs Sorrel 1.6 or newer, below 2; the one that is imported lacks "
+        f"something: {error}"
+    )

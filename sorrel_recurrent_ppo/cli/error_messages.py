@@ -15,6 +15,7 @@ from sorrel_recurrent_ppo.errors import (
     ConfigError,
     NumericalError,
     did_you_mean,
+    missing_from_sorrel,
     unknown_name,
 )
 
@@ -33,6 +34,8 @@ def user_message(error: BaseException) -> str | None:
     """Return the message for an error that a user can fix, or ``None`` for other errors."""
     if isinstance(error, ConfigError | CheckpointError | NumericalError):
         return str(error)
+    if isinstance(error, ImportError):
+        return missing_from_sorrel(error)
     if isinstance(error, MissingConfigException):  # also an OSError
         return _missing_choice(error)
     if isinstance(error, OSError):

@@ -15,6 +15,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from sorrel_recurrent_ppo.errors import ConfigError
+
 __all__ = ["SWITCH", "install_with_sorrel"]
 
 SWITCH = "SORREL_RECURRENT_PPO"
@@ -39,6 +41,8 @@ def _install() -> None:
         from sorrel_recurrent_ppo.integration.install import install
 
         install()
+    except ConfigError as error:
+        logging.getLogger(__name__).error("%s; %s=off silences this", error, SWITCH)
     except Exception:  # an application that does not ask for us must not stop because of us
         logging.getLogger(__name__).exception(
             "sorrel_recurrent_ppo could not be installed into Sorrel; %s=off silences this", SWITCH

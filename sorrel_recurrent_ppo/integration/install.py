@@ -22,6 +22,7 @@ from sorrel.agents import Agent
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.integration.sorrel_version import check_sorrel
 from sorrel_recurrent_ppo.population.admission import (
     admit_agents,
     agent_facts,
@@ -78,7 +79,11 @@ def install() -> None:
 
     That is, environments built from now on; any other, such as one with a constructor of its own,
     when it is next reset or run.
+
+    Raises:
+        ConfigError: The Sorrel that is imported is older than version 1.6.
     """
+    check_sorrel()
     _hook.active = True
     if not _hook.originals:
         forget_logged()
