@@ -28,22 +28,30 @@ def evaluation_table(run: SavedRun, evaluation: Evaluation) -> Table:
         title=f"Reward per epoch: mean of {n_epochs} \u00b1 standard deviation \\[min, max]",
         title_justify="left",
     )
-    for heading in ("index", "agent", "model"):
+    has_kinds = _has_kinds(evaluation)
+    for heading in (
+        ("index", "agent", "kind", "model") if has_kinds else ("index", "agent", "model")
+    ):
         table.add_column(heading, overflow="fold")
     for mode in evaluation.modes:
         table.add_column(mode, justify="right")
     own = f"{run.directory}:"
-    for row, (index, name, model) in enumerate(_row_labels(evaluation)):
+    for row, (index, name, kind, model) in enumerate(_row_labels(evaluation)):
         cells = [_cell(evaluation.rewards(mode)[:, row]) for mode in evaluation.modes]
-        table.add_row(index, name.removeprefix(own), model, *cells, end_section=row == 0)
+        kinds = [kind] if has_kinds else []
+        table.add_row(index, name.removeprefix(own), *kinds, model, *cells, end_section=row == 0)
     return table
 
 
-def _row_labels(evaluation: Evaluation) -> list[tuple[str, str, str]]:
-    """Return index, agent and model for the world's total and for each agent."""
-    rows = [("total", "", "")]
+def _has_kinds(evaluation: Evaluation) -> bool:
+    return len({saved.agent.kind for saved in evaluation.agents}) > 1
+
+
+def _row_labels(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    """Return index, agent, kind and model for the world's total and for each agent."""
+    rows = [("total", "", "", "")]
     for index, saved in enumerate(evaluation.agents):
-        rows.append((str(index), str(saved), saved.agent.model_name))
+        rows.append((str(index), str(saved), saved.agent.kind, saved.agent.model_name))
     return rows
 
 
@@ -67,7 +75,12 @@ def write_evaluation(evaluation: Evaluation, settings: Mapping[str, Any], output
     content = {
         "settings": dict(settings),
         "agents": [
-            {"place": index, "checkpoint": str(saved.checkpoint), "model": saved.agent.model_name}
+            {
+                "index": index,
+                "checkpoint": str(saved.checkpoint),
+                "kind": saved.agent.kind,
+                "model": saved.agent.model_name,
+            }
             for index, saved in enumerate(evaluation.agents)
         ],
         "summary": summary,
@@ -97,13 +110,14 @@ def _write_epochs(evaluation: Evaluation, path: Path) -> None:
 def _summary(evaluation: Evaluation) -> list[dict[str, str | float | None]]:
     rows: list[dict[str, str | float | None]] = []
     for mode in evaluation.modes:
-        for column, (index, name, model) in enumerate(_row_labels(evaluation)):
+        for column, (index, name, kind, model) in enumerate(_row_labels(evaluation)):
             rewards = evaluation.rewards(mode)[:, column]
             rows.append(
                 {
                     "mode": mode,
-                    "place": index,
+                    "index": index,
                     "agent": name,
+                    "kind": kind,
                     "model": model,
                     "n_epochs": len(rewards),
                     "mean": float(rewards.mean()),

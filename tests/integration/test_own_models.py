@@ -12,6 +12,7 @@ from sorrel_recurrent_ppo import RecurrentPPOLSTM, install, replace_agent
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.experiments import experiment
 from sorrel_recurrent_ppo.reports import compare
+from sorrel_recurrent_ppo.reports.evaluation_output import evaluation_table
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
 from sorrel_recurrent_ppo.run_files import RunFiles
 from support.crashes import Crash
@@ -114,6 +115,10 @@ def test_a_run_is_evaluated_with_the_sizes_of_its_training(case, tmp_path):
         "iqn",
     ]
     assert len(evaluation.epochs) == 4
+    table = evaluation_table(SavedRun(files.directory), evaluation)
+    assert [column.header for column in table.columns][:4] == ["index", "agent", "kind", "model"]
+    police = "Police" if case == "own" else "police"
+    assert [*table.columns[2].cells][-1] == police
 
 
 def test_settings_of_own_models_are_recorded(tmp_path):

@@ -28,7 +28,7 @@ def test_evaluate_prints_a_table_and_writes_files_into_the_run(finished_run, cap
     ]
     total, first, *_ = read_rows(folder / "summary.csv")
     rewards = [float(row["reward"]) for row in rows[:3]]
-    assert (total["mode"], total["place"], first["place"]) == ("sampled", "total", "0")
+    assert (total["mode"], total["index"], first["index"]) == ("sampled", "total", "0")
     assert float(total["mean"]) == pytest.approx(np.mean(rewards))
     assert float(total["std"]) == pytest.approx(np.std(rewards, ddof=1))
     content = json.loads((folder / "evaluation.json").read_text())

@@ -27,6 +27,7 @@ class _Row(NamedTuple):
 
     Attributes:
         label: The agent or aggregate shown.
+        kind: The kind of agents.
         model: The model's name.
         reward: Reward of the latest epoch.
         recent: Mean reward of the last epochs.
@@ -34,6 +35,7 @@ class _Row(NamedTuple):
     """
 
     label: str
+    kind: str
     model: str
     reward: float
     recent: float
@@ -100,13 +102,15 @@ class LiveView:
 
     def _table(self, record: EpochRecord) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-        table.add_column("agent", no_wrap=True)
-        table.add_column("model", no_wrap=True)
+        has_kinds = len({agent.kind for agent in record.agents}) > 1
+        for name in ("agent", "kind", "model") if has_kinds else ("agent", "model"):
+            table.add_column(name, no_wrap=True)
         for name in ("reward", f"last {RECENT_EPOCHS}", "loss", "KL", "entropy"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self._rows(record):
             table.add_row(
                 row.label,
+                *([row.kind] if has_kinds else []),
                 row.model,
                 f"{row.reward:.1f}",
                 f"{row.recent:.1f}",
@@ -118,17 +122,14 @@ class LiveView:
 
     def _rows(self, record: EpochRecord) -> list[_Row]:
         rows = [self._row(agent, agent.name) for agent in record.agents]
-        mean = _Row(
-            label=f"mean of {len(rows)}",
-            model=_common([row.model for row in rows]),
-            reward=float(np.mean([row.reward for row in rows])),
-            recent=float(np.mean([row.recent for row in rows])),
-            diagnostics=record.values,
-        )
+        mean = _mean(rows, record.values)
         if len(rows) == 1:
             return rows
         if len(rows) <= MAX_AGENTS:
             return [*rows, mean]
+        if len(kinds := list(dict.fromkeys(row.kind for row in rows))) > 1:
+            by_kind = [[row for row in rows if row.kind == kind] for kind in kinds]
+            return [*(_mean(alike, {}) for alike in by_kind[:MAX_AGENTS]), mean]
         ordered = sorted(rows, key=lambda row: row.recent)
         best, worst = ordered[-1], ordered[0]
         return [
@@ -139,11 +140,22 @@ class LiveView:
 
     def _row(self, agent: AgentRecord, label: str) -> _Row:
         recent = float(np.mean(self._recent[agent.name]))
-        return _Row(label, agent.model, agent.reward, recent, agent.diagnostics)
+        return _Row(label, agent.kind, agent.model, agent.reward, recent, agent.diagnostics)
 
 
-def _common(models: Sequence[str]) -> str:
-    return models[0] if len(set(models)) == 1 else "several"
+def _mean(rows: Sequence[_Row], diagnostics: Mapping[str, float]) -> _Row:
+    return _Row(
+        label=f"mean of {len(rows)}",
+        kind=_common([row.kind for row in rows]),
+        model=_common([row.model for row in rows]),
+        reward=float(np.mean([row.reward for row in rows])),
+        recent=float(np.mean([row.recent for row in rows])),
+        diagnostics=diagnostics,
+    )
+
+
+def _common(names: Sequence[str]) -> str:
+    return names[0] if len(set(names)) == 1 else "several"
 
 
 def _number(value: float | None, form: str) -> str:

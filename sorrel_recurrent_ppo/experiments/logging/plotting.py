@@ -14,20 +14,33 @@ from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.support.curves import smooth, smoothing_window
 
-__all__ = ["plot_learning_curve"]
+__all__ = ["learning_curve", "plot_learning_curve"]
 
 MAX_AGENTS_IN_LEGEND = 12
+_STYLES = ("-", "--", ":", "-.")  # of the kinds of agents
 
 
 def plot_learning_curve(files: RunFiles, title: str) -> None:
-    """Draw ``learning_curve.png``: the total reward of each epoch, and each agent's own.
-
-    Epochs at which agents were replaced are marked.
+    """Draw ``learning_curve.png`` from the other files of a run.
 
     Args:
         files: The run's files; reads ``metrics.csv``, ``agents.csv`` and, if it exists,
             ``replacements.csv``.
         title: The figure's title.
+    """
+    figure = learning_curve(files)
+    figure.suptitle(title)
+    with atomic_write(files.learning_curve) as partial:
+        figure.savefig(partial, dpi=120, format="png")
+
+
+def learning_curve(files: RunFiles) -> Figure:
+    """Return a figure of the total reward of each epoch, and each agent's own.
+
+    Epochs at which agents were replaced are marked. Each kind of agents has a line style.
+
+    Args:
+        files: As for `plot_learning_curve`.
     """
     metrics = read_columns(files.metrics)
     agents = read_columns(files.agents)
@@ -41,9 +54,7 @@ def plot_learning_curve(files: RunFiles, title: str) -> None:
         _mark_replacements(axes, replaced)
         axes.grid(alpha=0.25)
     total_axes.legend(loc="best", frameon=False)
-    figure.suptitle(title)
-    with atomic_write(files.learning_curve) as partial:
-        figure.savefig(partial, dpi=120, format="png")
+    return figure
 
 
 def _replacement_epochs(files: RunFiles) -> list[float]:
@@ -63,11 +74,20 @@ def _draw_total(axes: Axes, metrics: Mapping[str, np.ndarray], window: int) -> N
 def _draw_agents(axes: Axes, agents: Mapping[str, np.ndarray], window: int) -> None:
     names = list(dict.fromkeys(agents["agent"].tolist()))
     colors = colormaps["viridis"](np.linspace(0, 0.9, len(names)))
+    kinds = list(dict.fromkeys(agents.get("kind", np.array([""])).tolist()))  # older runs have none
     for name, color in zip(names, colors, strict=True):
         own = agents["agent"] == name
-        label = f"agent {name} ({agents['model'][own][0]})"
+        description, style = str(agents["model"][own][0]), "-"
+        if len(kinds) > 1:
+            kind = agents["kind"][own][0]
+            description, style = f"{kind}, {description}", _STYLES[kinds.index(kind) % len(_STYLES)]
         epochs, rewards = as_numbers(agents["epoch"][own]), as_numbers(agents["reward"][own])
-        axes.plot(epochs, smooth(rewards, window), color=color, linewidth=1.2, label=label)
+        axes.plot(
+            *(epochs, smooth(rewards, window), style),
+            color=color,
+            linewidth=1.2,
+            label=f"agent {name} ({description})",
+        )
     axes.set_ylabel("reward per agent")
     axes.set_xlabel("epoch")
     if len(names) <= MAX_AGENTS_IN_LEGEND:

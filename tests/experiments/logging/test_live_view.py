@@ -1,5 +1,7 @@
 """The live view of a run on a terminal."""
 
+from dataclasses import replace
+
 import pytest
 
 from sorrel_recurrent_ppo.experiments.logging.live_view import LiveView
@@ -34,6 +36,31 @@ def test_live_view_shows_best_mean_and_worst_of_many_agents():
         ["best:", "8", "lstm_ppo", "5.0", "6.5", "0.1234"],
         ["mean", "of", "9", "lstm_ppo", "5.0", "4.5"],
         ["worst:", "0", "lstm_ppo", "5.0", "2.5", "0.1234"],
+    ]
+
+
+def of_kinds(shown_record, kinds):
+    agents = [replace(a, kind=k) for a, k in zip(shown_record.agents, kinds, strict=True)]
+    return replace(shown_record, agents=agents)
+
+
+def test_live_view_shows_kinds_where_there_are_several():
+    _, header, *rows = shown(of_kinds(record(0, (1.0, 5.0)), ["walker", "police"]))
+    assert header.split()[:3] == ["agent", "kind", "model"]
+    assert [row.split()[:4] for row in rows[:2]] == [
+        ["0", "walker", "lstm_ppo", "1.0"],
+        ["1", "police", "lstm_ppo", "5.0"],
+    ]
+    assert rows[2].split()[3:5] == ["several", "lstm_ppo"]
+
+
+def test_live_view_shows_the_mean_of_each_kind_of_many_agents():
+    many = record(0, [1.0] * 6 + [4.0] * 3)
+    _, _, *rows = shown(of_kinds(many, ["walker"] * 6 + ["police"] * 3))
+    assert [row.split()[:6] for row in rows] == [
+        ["mean", "of", "6", "walker", "lstm_ppo", "1.0"],
+        ["mean", "of", "3", "police", "lstm_ppo", "4.0"],
+        ["mean", "of", "9", "several", "lstm_ppo", "2.0"],
     ]
 
 

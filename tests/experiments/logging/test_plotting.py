@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sorrel_recurrent_ppo.experiments.logging.plotting import plot_learning_curve
+from sorrel_recurrent_ppo.experiments.logging.plotting import learning_curve, plot_learning_curve
 from sorrel_recurrent_ppo.run_files import RunFiles
 
 
@@ -39,3 +39,19 @@ def test_plot_learning_curve_marks_replacements(tmp_path):
     column = int(changed[changed.size // 2 :].argmax()) + changed.size // 2
     assert changed[column] > 200  # most of the height of both axes, dashed
     assert 0.6 < column / changed.size < 0.8
+
+
+def test_plot_learning_curve_distinguishes_kinds_where_there_are_several(tmp_path):
+    files = RunFiles(tmp_path)
+    files.metrics.write_text("epoch,reward\n0,1\n1,1\n")
+    rows = [f"{e},{k},iqn,{kind},1" for e in (0, 1) for k, kind in enumerate(["walker", "police"])]
+    files.agents.write_text("\n".join(["epoch,agent,model,kind,reward", *rows]) + "\n")
+    _, agents = learning_curve(files).axes
+    lines, labels = agents.get_legend_handles_labels()
+    assert labels == ["agent 0 (walker, iqn)", "agent 1 (police, iqn)"]
+    assert len({line.get_linestyle() for line in lines}) == 2  # pyright: ignore[reportAttributeAccessIssue]
+    files.agents.write_text(files.agents.read_text().replace("police", "walker"))
+    _, agents = learning_curve(files).axes
+    lines, labels = agents.get_legend_handles_labels()
+    assert labels == ["agent 0 (iqn)", "agent 1 (iqn)"]
+    assert len({line.get_linestyle() for line in lines}) == 1  # pyright: ignore[reportAttributeAccessIssue]
