@@ -1,5 +1,6 @@
 """Configuration of Sphinx for the documentation site; `make docs` builds it."""
 
+import os
 import sys
 from importlib.metadata import metadata
 from pathlib import Path
@@ -37,6 +38,8 @@ nb_execution_mode = "cache"  # executes a notebook only after a change of its co
 nb_execution_timeout = 120  # seconds of a cell
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+# Notebooks run the commands that are installed beside this Python.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 
 # --- the API from docstrings ---
 
