@@ -39,6 +39,7 @@ from sorrel_recurrent_ppo.population.joining import (
 )
 from sorrel_recurrent_ppo.population.lifecycle import (
     follow_reset,
+    follow_turn,
     run_tracked,
     track_coordinator,
     track_population,
@@ -155,7 +156,10 @@ def _wrap_late(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def method(env: Environment, *args: Any, **kwargs: Any) -> Any:
-        if not _hook.active or env in _hook.seen or population_of(env) is not None:
+        known = population_of(env)
+        if known is not None and name == "take_turn":
+            follow_turn(env, known)  # a subclass may have changed agents before this call
+        if not _hook.active or env in _hook.seen or known is not None:
             return original(env, *args, **kwargs)
         with _naming_unresolved_keys():
             honour_config(env)

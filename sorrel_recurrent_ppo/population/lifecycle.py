@@ -29,7 +29,7 @@ from sorrel_recurrent_ppo.population.reconciliation import reconcile
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.support.instance_overrides import override
 
-__all__ = ["follow_reset", "run_tracked", "track_coordinator", "track_population"]
+__all__ = ["follow_reset", "follow_turn", "run_tracked", "track_coordinator", "track_population"]
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +139,12 @@ def _resume_training(population: Population) -> None:
 
 def _take_turn(env: Environment, *args: Any, **kwargs: Any) -> Any:
     """Override of ``Environment.take_turn``: agents may have changed since the last turn."""
-    population = _population(env)
+    follow_turn(env, _population(env))
+    return type(env).take_turn(env, *args, **kwargs)
+
+
+def follow_turn(env: Environment, population: Population) -> None:
+    """Bring a population up to date before a turn of one of its environments."""
     if population.is_filled:
         reconcile(env, population, in_reset=False)
     elif getattr(env, "agents", []):
@@ -148,7 +153,6 @@ def _take_turn(env: Environment, *args: Any, **kwargs: Any) -> Any:
     else:
         _warn_of_no_agents(env, population)
     _check_used(population)
-    return type(env).take_turn(env, *args, **kwargs)
 
 
 def _warn_of_no_agents(env: Environment, population: Population) -> None:

@@ -92,6 +92,7 @@ def test_a_newcomer_of_the_environments_own_gets_a_fresh_model_and_a_record(turn
     newcomer = env.agents[0].model
     assert type(newcomer) is RecurrentPPOLSTM
     assert newcomer is not first
+    assert newcomer.num_timesteps == 40 - turn  # from its first turn on
     assert env.agents[1].model is second
     (record,) = population(env).replacements
     assert (record.epoch, record.index, record.left, record.joined) == (3, 0, "0", "2")
@@ -99,6 +100,68 @@ def test_a_newcomer_of_the_environments_own_gets_a_fresh_model_and_a_record(turn
     assert any("is replaced by the environment by agent 2" in text for text in caplog.messages)
     # The agent that stays is unaffected, bit for bit.
     assert torch.equal(weights(second), weights(models(untouched)[1]))
+
+
+def test_newcomers_of_one_agent_have_seeds_of_their_own():
+    class Replacing(Study):
+        def reset(self):
+            if population(self).epoch in (1, 3):
+                self.agents[0] = self.new_agent()
+            super().reset()
+
+    env = build_study(Replacing, n=2)
+    run_study(env)
+    first, second = population(env).replacements
+    assert (first.joined, second.left) == ("2", "2")
+    assert len({first.seed, second.seed, None}) == 3
+
+
+def test_newcomers_act_with_their_model_where_the_coordinator_takes_no_turns():
+    class Direct(Coordinator):
+        def run(self, n_epochs):
+            for epoch in range(n_epochs):
+                for env in self.environments:
+                    env.reset()
+                if epoch == 2:
+                    self.environments[2].agents[0] = self.environments[2].new_agent()
+                    self.environments[2].world.add((0, 1, 0), self.environments[2].agents[0])
+                for _ in range(10):
+                    for env in self.environments:
+                        for agent in env.agents:
+                            agent.transition(env.world)
+
+    environments = [build_study(n=1) for _ in range(3)]
+    Direct(environments).run(3)
+    newcomer = environments[2].agents[0].model
+    assert type(newcomer) is RecurrentPPOLSTM
+    assert len(newcomer.memory) == 10
+
+
+def test_a_copy_of_an_agent_in_another_environment_keeps_the_model_that_it_shares():
+    env = build_study()
+    run_study(env)
+    focal = env.agents[0]
+    probe = build_study(n=1)
+    probe.agents = [copy.copy(focal)]
+    probe.reset()
+    probe.take_turn()
+    assert probe.agents[0].model is focal.model
+    assert population_of(probe) is not population_of(env)
+    assert [member.name for member in population(env).members] == ["0", "1"]
+
+
+def test_agents_lent_to_an_environment_with_its_own_constructor_keep_their_models():
+    env = build_study()
+    run_study(env)
+    trained = models(env)
+    probe = object.__new__(Study)
+    probe.world, probe.config, probe.turn = env.world, env.config, 0
+    probe.stop_if_done, probe._active_logger = False, None
+    probe.agents = [*env.agents]
+    probe.reset()
+    probe.take_turn()
+    assert models(env) == models(probe) == trained
+    assert population_of(probe) is None
 
 
 def test_agents_that_are_inserted_and_removed_are_followed():
@@ -239,6 +302,8 @@ def test_an_agent_that_does_not_learn_acts_and_never_updates(config, learns):
         assert torch.equal(weights(model), start) == (not learner)
         assert model.num_timesteps == (70 if learner else 0)
         assert model.last_actions
+        model.train()
+        assert model.training == bool(learner)
 
 
 def test_a_newcomer_of_an_agent_that_does_not_learn_does_not_learn_either(caplog):
