@@ -26,6 +26,7 @@ from sorrel_recurrent_ppo.learning.settings import PPOSettings
 from sorrel_recurrent_ppo.policy.actions import split_actions
 from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy, on_grid
 from sorrel_recurrent_ppo.policy.cpu.malloc import keep_freed_memory
+from sorrel_recurrent_ppo.support.reproducible_convolutions import reproducible_convolutions
 
 __all__ = ["PPOLearner"]
 
@@ -100,14 +101,8 @@ class PPOLearner:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         batch, returns = self._prepare(rollout)
-        passes = draw_passes(rollout.episode_starts, self.settings, self.rng, batch.inputs.device)
-        metrics: list[Tensor] = []
-        for minibatches in passes:
-            first = len(metrics)
-            for minibatch in minibatches:
-                metrics.append(self._minibatch_step(batch, minibatch, entropy_coef))
-            if self._diverged(metrics[first:]):
-                break
+        with reproducible_convolutions(batch.inputs.device):
+            metrics = self._train_passes(rollout, batch, entropy_coef)
         table = cast("list[list[float]]", torch.stack(metrics).tolist())
         self._check_finite(table)
         columns = zip(*table, strict=True)
@@ -119,6 +114,20 @@ class PPOLearner:
         means["train/learning_rate"] = learning_rate
         means["train/entropy_coef"] = entropy_coef
         return means
+
+    def _train_passes(
+        self, rollout: RolloutArrays, batch: _Batch, entropy_coef: float
+    ) -> list[Tensor]:
+        """Pass over a rollout until the policy has changed too much; return the metrics."""
+        passes = draw_passes(rollout.episode_starts, self.settings, self.rng, batch.inputs.device)
+        metrics: list[Tensor] = []
+        for minibatches in passes:
+            first = len(metrics)
+            for minibatch in minibatches:
+                metrics.append(self._minibatch_step(batch, minibatch, entropy_coef))
+            if self._diverged(metrics[first:]):
+                break
+        return metrics
 
     def _adopt_replaced_weights(self) -> None:
         """Put the policy's current parameters into the optimizer.
