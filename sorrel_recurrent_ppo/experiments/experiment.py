@@ -14,7 +14,7 @@ from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, b
 from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
 from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requests
 from sorrel_recurrent_ppo.experiments.logging.plotting import plot_learning_curve
-from sorrel_recurrent_ppo.experiments.parallel_training import training_threads
+from sorrel_recurrent_ppo.experiments.parallel_training import training_threads, usable_threads
 from sorrel_recurrent_ppo.experiments.provenance import record_session
 from sorrel_recurrent_ppo.experiments.resume.fast_forward import skipping_epochs
 from sorrel_recurrent_ppo.experiments.resume.resumed_config import resume_command
@@ -94,7 +94,8 @@ def run_experiment(
     first_epoch = next_epoch(state)
     record_session(files, config, population, first_epoch=first_epoch, command=command)
     log_start(config, population, first_epoch)
-    with training_threads(population, config.threads), stop_requests() as stop:
+    n_threads = usable_threads(experiment, config.threads)
+    with training_threads(population, n_threads), stop_requests() as stop:
         summary = _run(experiment, files, state=state, plain=plain, stop=stop)
     log_end(summary, files)
     return summary

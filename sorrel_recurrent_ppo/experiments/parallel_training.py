@@ -3,10 +3,14 @@
 Sorrel's loop trains one model after another. Since PyTorch releases the GIL while it computes, the
 first call starts the training of all models that are due. Each model has its own weights, rollout
 and random streams, so the results equal those of sequential training, bit for bit.
+
+A study's own loop may leave out a model in some epochs, which is only known when its turn comes.
+Its models train one after another, whatever the number of threads.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,11 +21,14 @@ import torch
 from sorrel.models import BaseModel
 from threadpoolctl import threadpool_limits
 
+from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
 from sorrel_recurrent_ppo.models.base import RecurrentPPO
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.support.instance_overrides import override, remove_override
 
-__all__ = ["ParallelTrainer", "training_threads"]
+__all__ = ["ParallelTrainer", "training_threads", "usable_threads"]
+
+_log = logging.getLogger(__name__)
 
 
 class ParallelTrainer:
@@ -69,6 +76,25 @@ class ParallelTrainer:
                 if other is model or (due and other not in self._running):
                     self._running[other] = self._pool.submit(type(other).train_step, other)
         return self._running.pop(model).result()
+
+
+def usable_threads(experiment: BuiltExperiment, n_threads: int) -> int:
+    """Return how many models may train in parallel, and log it if that is fewer than asked for.
+
+    Args:
+        experiment: The experiment.
+        n_threads: The number in the config.
+    """
+    method = getattr(type(experiment.runner), "run_experiment", None)
+    is_sorrels = str(getattr(method, "__module__", "")).partition(".")[0] == "sorrel"
+    if n_threads == 1 or (is_sorrels and not experiment.is_coordinated):
+        return n_threads
+    _log.warning(
+        "threads=%d is ignored: %s has a run_experiment of its own, which may train models or not; "
+        "they train one after another",
+        *(n_threads, type(experiment.runner).__name__),
+    )
+    return 1
 
 
 @contextmanager

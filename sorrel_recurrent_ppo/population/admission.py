@@ -17,6 +17,7 @@ from sorrel.models.pytorch.pytorch_base import PyTorchModel
 
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.population.members import (
+    Member,
     Population,
     agent_label,
     attach_model,
@@ -56,6 +57,7 @@ __all__ = [
     "choose_models",
     "config_of",
     "load_checkpoint",
+    "member_facts",
     "own_seed",
     "parameters_for_agent",
     "stop_learning",
@@ -81,6 +83,14 @@ def agent_facts(agents: Sequence[Agent]) -> list[AgentFacts]:
         AgentFacts(type(agent).__name__, str(agent.kind), find_name(type(agent.model)))
         for agent in agents
     ]
+
+
+def member_facts(members: Sequence[Member]) -> list[AgentFacts]:
+    """Return what the choice of models depends on, of the members of a population.
+
+    Their own model is the one that the environment gave them, not the one they have now.
+    """
+    return [AgentFacts(type(m.agent).__name__, str(m.agent.kind), m.own_model) for m in members]
 
 
 def choose_models(
@@ -112,7 +122,7 @@ def admit_agents(env: Environment, population: Population) -> None:
     assert config is not None
     agents = [agent for agent in env.agents if not is_lent(agent, population)]
     requests = read_requests(config, available_models())
-    facts = [*agent_facts([member.agent for member in population.members]), *agent_facts(agents)]
+    facts = [*member_facts(population.members), *agent_facts(agents)]
     first = len(population.members)
     choices = choose_models(config, requests, facts)[first:]
     changes: list[str] = []
@@ -123,11 +133,15 @@ def admit_agents(env: Environment, population: Population) -> None:
             seed = agent_seed(config, choice.name, own_seed(config, choice), index)
             model = build_chosen(config, index, agent, choice, seed=seed)
             attach_model(agent, index, model)
-            population.admit(agent, model_name=choice.name, seed=seed, kind=kind)
+            own_model = find_name(former)
+            population.admit(
+                agent, model_name=choice.name, seed=seed, kind=kind, own_model=own_model
+            )
             changes.append(f"{choice.name} (was {former.__name__})")
         else:
             name = find_name(former) or former.__name__
-            population.admit(agent, model_name=name, seed=None, kind=kind)
+            own_model = find_name(former)
+            population.admit(agent, model_name=name, seed=None, kind=kind, own_model=own_model)
             changes.append(f"{name} (the environment's own)")
     members = population.members
     refuse_shared_models([m.agent for m in members], [m.agent.model for m in members])

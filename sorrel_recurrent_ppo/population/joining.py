@@ -17,11 +17,11 @@ from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.population.admission import (
-    agent_facts,
     build_chosen,
     check_parameter_lists,
     choose_models,
     config_of,
+    member_facts,
     own_seed,
 )
 from sorrel_recurrent_ppo.population.members import (
@@ -201,7 +201,11 @@ def _move(member: Member, population: Population, config: Any) -> None:
     if index != member.index and seed is not None and _is_unused(member):
         seed = _reseed(member, index, config)
     moved = population.admit(
-        member.agent, model_name=member.model_name, seed=seed, kind=member.kind
+        member.agent,
+        model_name=member.model_name,
+        seed=seed,
+        kind=member.kind,
+        own_model=member.own_model,
     )
     moved.rewards, moved.joined_epoch = member.rewards, member.joined_epoch
     moved.epoch_reward, moved.n_steps = member.epoch_reward, member.n_steps
@@ -215,8 +219,8 @@ def _is_unused(member: Member) -> bool:
 
 def _reseed(member: Member, index: int, config: Any) -> int | None:
     """Make a member's unused model what it would be at another index; return its seed."""
-    agents = [member.agent] * (index + 1)
-    choices = choose_models(config, read_requests(config, available_models()), agent_facts(agents))
+    facts = member_facts([member] * (index + 1))
+    choices = choose_models(config, read_requests(config, available_models()), facts)
     choice = choices[index]
     if choice is None or choice.name != member.model_name:
         return member.seed
@@ -247,7 +251,7 @@ def check_complete(population: Population) -> None:
     population.is_checked = True
     config = config_of(population.environments[0])
     if config is not None and population.members:
-        facts = agent_facts([member.agent for member in population.members])
+        facts = member_facts(population.members)
         requests = read_requests(config, available_models())
         check_lists(config, requests, facts, complete=True)
         check_parameter_lists(config, choose_models(config, requests, facts))

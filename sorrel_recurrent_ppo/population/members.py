@@ -46,6 +46,7 @@ class Member:
         joined_epoch: The epoch that was running when it joined; -1 before the first.
         seed: The seed that its model was built with, if known.
         kind: Its kind: as the config calls it, else Sorrel's name of its class.
+        own_model: Registry name of the model that the environment gave the agent, if it has one.
         epoch_reward: Its reward so far in this epoch.
         rewards: Its reward in each epoch that it completed.
         n_steps: Steps that it has completed in this epoch.
@@ -60,6 +61,7 @@ class Member:
     joined_epoch: int
     seed: int | None
     kind: str = ""
+    own_model: str | None = None
     epoch_reward: float = 0.0
     rewards: list[float] = field(default_factory=list)
     n_steps: int = 0
@@ -74,6 +76,7 @@ class Member:
         "joined_epoch",
         "seed",
         "kind",
+        "own_model",
         "epoch_reward",
     )
 
@@ -150,10 +153,19 @@ class Population:
 
     # --- who is in it ---
 
-    def admit(self, agent: Agent, *, model_name: str, seed: int | None, kind: str = "") -> Member:
+    def admit(
+        self,
+        agent: Agent,
+        *,
+        model_name: str,
+        seed: int | None,
+        kind: str = "",
+        own_model: str | None = None,
+    ) -> Member:
         """Take in an agent with the model it has, as the last member."""
         self.is_filled = True
         member = self._new_member(len(self.members), model_name, seed, kind or str(agent.kind))
+        member.own_model = own_model
         if self.epoch == 0 and not self.has_acted:
             member.joined_epoch = -1  # its environment is reset after the first one
         self.members.append(member)
@@ -200,9 +212,11 @@ class Population:
         model_name: str,
         seed: int | None,
         kind: str | None = None,
+        own_model: str | None = None,
     ) -> Member:
         """Put a new member at the index of a former one, with an agent and its model."""
         member = self._new_member(former.index, model_name, seed, kind or former.kind)
+        member.own_model = former.own_model if agent is former.agent else own_model
         if agent is not former.agent:
             self._former[former.name] = former
         self.members[former.index] = member

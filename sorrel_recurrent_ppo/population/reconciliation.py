@@ -17,6 +17,7 @@ from sorrel_recurrent_ppo.population.admission import (
     agent_facts,
     build_chosen,
     config_of,
+    member_facts,
 )
 from sorrel_recurrent_ppo.population.agent_changes import AgentChanges, find_changes
 from sorrel_recurrent_ppo.population.members import (
@@ -121,8 +122,11 @@ def _apply(
 def _replace(env: Environment, population: Population, former: Member, agent: Agent) -> Replacement:
     """Put the agent with which the environment has replaced a member at the member's index."""
     choice, kind = _choice(env, population, agent, former.index)
+    own_model = find_name(type(agent.model))
     model_name, seed = _equip(env, population, agent, former.index, choice)
-    member = population.succeed(former, agent, model_name=model_name, seed=seed, kind=kind)
+    member = population.succeed(
+        former, agent, model_name=model_name, seed=seed, kind=kind, own_model=own_model
+    )
     record = Replacement.of(former, member, by="environment")
     _log.info("%s", record)
     return record
@@ -134,8 +138,11 @@ def _join(env: Environment, population: Population, agent: Agent) -> None:
     if member is None:
         index = len(population.members)
         choice, kind = _choice(env, population, agent, index)
+        own_model = find_name(type(agent.model))
         model_name, seed = _equip(env, population, agent, index, choice)
-        member = population.admit(agent, model_name=model_name, seed=seed, kind=kind)
+        member = population.admit(
+            agent, model_name=model_name, seed=seed, kind=kind, own_model=own_model
+        )
     _log.info(
         "epoch %d: agent %s (%s) has joined", population.epoch, member.name, member.model_name
     )
@@ -146,9 +153,8 @@ def _choice(
 ) -> tuple[Choice | None, str]:
     """Return the model that the config names for an agent at an index, and the agent's kind."""
     config = config_of(env)
-    agents = [member.agent for member in population.members]
-    agents[index : index + 1] = [agent]
-    facts = agent_facts(agents)
+    facts = member_facts(population.members)
+    facts[index : index + 1] = agent_facts([agent])
     assert isinstance(config, DictConfig)
     requests = read_requests(config, available_models())
     choices = assign_models(config, requests, facts) if requests else [None] * len(facts)

@@ -16,7 +16,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     if isinstance(value, torch.Tensor):
-        return str(value.dtype), list(value.shape), value.numpy().tobytes()
+        return str(value.dtype), list(value.shape), value.cpu().numpy().tobytes()
     return value
 
 

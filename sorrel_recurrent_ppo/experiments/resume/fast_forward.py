@@ -15,12 +15,21 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from omegaconf import DictConfig
 from sorrel.environment import Environment
 
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
 from sorrel_recurrent_ppo.support.instance_overrides import overridden
 
 __all__ = ["skipping_epochs"]
+
+
+class _NoReward(float):
+    """The result of an action in a skipped epoch: 0, or the pair of 0 and an empty record."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((0.0, {}))
+
 
 # The methods that an epoch loop calls, and their replacements in a skipped epoch.
 _MODEL_HOOKS: dict[str, Callable[..., Any]] = {
@@ -33,7 +42,7 @@ _MODEL_HOOKS: dict[str, Callable[..., Any]] = {
 _AGENT_RESULTS: dict[str, Any] = {
     "transition": None,
     "get_action": 0,
-    "act": 0.0,
+    "act": _NoReward(),
     "add_memory": None,
 }
 
@@ -90,6 +99,9 @@ class _Skipping:
     def _override_coordinator(self, coordinator: Any) -> None:
         if callable(getattr(type(coordinator), "reset", None)):
             self._override(coordinator, "reset", partial(self._reset_coordinator, coordinator))
+        # Without a counter of its own, its loop may wait for something that take_turn does.
+        if callable(getattr(type(coordinator), "take_turn", None)) and hasattr(coordinator, "turn"):
+            self._override(coordinator, "take_turn", partial(self._take_turn, coordinator))
 
     def _skip_agents(self) -> None:
         """Override the agents and models that are not overridden yet, such as inserted ones."""
@@ -143,25 +155,35 @@ class _Skipping:
         was_reset = id(owner) in self._reset or owner is self._experiment.runner
         return self._has_acted and was_reset
 
-    def _take_turn(self, env: Environment, *args: Any, **kwargs: Any) -> None:
+    def _take_turn(self, runner: Any, *args: Any, **kwargs: Any) -> None:
         self._has_acted = True
-        self._end_turns(env)
+        self._end_turns(runner)
 
     def _act(self, result: Any = None, *args: Any, **kwargs: Any) -> Any:
         self._has_acted = True
         return result
 
-    def _end_turns(self, env: Environment) -> None:
-        env.turn = self._max_turns
+    def _end_turns(self, runner: Any) -> None:
+        runner.turn = self._max_turns
 
     def _change_config(self) -> None:
         """Disable drawing and saving in skipped epochs, and shorten those of a coordinator."""
-        if "record_period" in self._experiment.config.experiment:
-            self._set_for_skipped("record_period", math.nan)  # a remainder by nan never equals 0
-        if self._experiment.is_coordinated:
-            self._set_for_skipped("max_turns", 1)
+        for section in self._experiment_sections():
+            if "record_period" in section:
+                # A remainder by nan never equals 0.
+                self._set_for_skipped(section, "record_period", math.nan)
+            if self._experiment.is_coordinated and "max_turns" in section:
+                self._set_for_skipped(section, "max_turns", 1)
 
-    def _set_for_skipped(self, key: str, value: float) -> None:
-        section = self._experiment.config.experiment
+    def _experiment_sections(self) -> list[DictConfig]:
+        """Return the sections ``experiment`` of the config and of the copies that a study makes."""
+        owners = [self._experiment, self._experiment.runner]
+        owners += self._experiment.population.environments
+        configs = [getattr(owner, "config", None) for owner in owners]
+        sections = [c.get("experiment") for c in configs if isinstance(c, DictConfig)]
+        found = {id(s): s for s in sections if isinstance(s, DictConfig)}
+        return list(found.values())
+
+    def _set_for_skipped(self, section: DictConfig, key: str, value: float) -> None:
         self._undo.callback(section.__setattr__, key, section[key])
         section[key] = value

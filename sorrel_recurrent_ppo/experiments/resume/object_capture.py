@@ -5,7 +5,7 @@ A repeated object is captured once, under a number; elsewhere it is a reference 
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,7 +90,8 @@ class _Capturer:
                 [self.capture(key, f"a key of {path}"), self.capture(item, f"{path}[{key!r}]")]
                 for key, item in value.items()
             ]
-            return {"kind": "dict", "ordered": isinstance(value, OrderedDict), "items": items}
+            form = {"kind": "dict", "ordered": isinstance(value, OrderedDict), "items": items}
+            return {**form, "counter": True} if isinstance(value, Counter) else form
         if isinstance(value, list | set | deque):
             kind = next(c.__name__ for c in (list, set, deque) if isinstance(value, c))
             limit = {"maxlen": value.maxlen} if isinstance(value, deque) else {}

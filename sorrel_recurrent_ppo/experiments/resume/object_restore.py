@@ -8,7 +8,7 @@ buffers, dataclasses and tuples are created, from classes that are already impor
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -132,11 +132,13 @@ class _Restorer:
     def _dict(self, plain: dict[str, Any], current: Any, path: str) -> Any:
         before = dict(current) if isinstance(current, dict) else {}
         new: dict[Any, Any] = OrderedDict() if plain["ordered"] else {}
+        new = Counter() if plain.get("counter") else new
         result = self._register(plain, current if self._is_free(current, dict) else new)
         pairs = []
         for key_form, item in plain["items"]:
             key = self.restore(key_form, _ABSENT, f"a key of {path}")
-            value = self.restore(item, before.get(key, _ABSENT), f"{path}[{key!r}]")
+            present = before[key] if key in before else _value_that_is_made(current)
+            value = self.restore(item, present, f"{path}[{key!r}]")
             if key is not _ABSENT and value is not _ABSENT:
                 pairs.append((key, value))
         result.clear()
@@ -214,6 +216,13 @@ class _Restorer:
             if not is_code(before[name]):
                 object.__delattr__(target, name)
         return target
+
+
+def _value_that_is_made(container: Any) -> Any:
+    """Return what a defaultdict makes for a key that it lacks, into which a value is restored."""
+    if isinstance(container, defaultdict) and container.default_factory is not None:
+        return container.default_factory()
+    return _ABSENT
 
 
 def _new_object(name: str, current: Any) -> Any:
