@@ -473,6 +473,16 @@ def test_a_kinds_parameters_are_its_own():
     assert [model.hidden_size for model in models(env)] == [8, 8, 5]
 
 
+def test_a_type_takes_precedence_over_the_model_type_that_the_environment_reads():
+    section = {"type": "lstm_ppo", "model_type": "iqn", "lstm_ppo": {"hidden_size": 8}}
+    env = build_study(model=section, police=1)
+    run_study(env)
+    assert class_names(env) == ["RecurrentPPOLSTM"] * 3
+    env.agents[1] = env.new_agent()
+    run_study(env)
+    assert class_names(env) == ["RecurrentPPOLSTM"] * 3
+
+
 def test_a_mandatory_type_that_is_missing_is_an_error():
     with pytest.raises(ConfigError, match=r"model.type is mandatory"):
         build_study(model={"type": "???"})

@@ -142,7 +142,8 @@ class _Restorer:
             if key is not _ABSENT and value is not _ABSENT:
                 pairs.append((key, value))
         result.clear()
-        result.update(pairs)
+        for key, value in pairs:  # the method update of a Counter would count them
+            result[key] = value
         return result
 
     def _is_free(self, current: Any, cls: type) -> bool:

@@ -56,6 +56,7 @@ def as_version_0_1_0(plain: Any) -> Any:
         ((1, [2]), (0, [0])),
         (frozenset({1, 2}), frozenset()),
         (Position(1, 2), None),
+        (collections.Counter(a=2), None),
         (collections.OrderedDict(), [1]),
     ],
 )
@@ -65,6 +66,17 @@ def test_restore_state_restores_containers(before, now):
     assert world.value == before
     assert type(world.value) is type(before)
     assert getattr(world.value, "maxlen", None) == getattr(before, "maxlen", None)
+
+
+def test_restore_state_makes_the_default_dictionaries_inside_default_dictionaries():
+    def records():
+        return collections.defaultdict(lambda: {"n": collections.defaultdict(int)})
+
+    before, now = records(), records()
+    before["a"]["n"]["b"] += 1
+    restore_state({"records": now}, saved(records=before))
+    assert now == before
+    assert now["a"]["n"]["c"] == 0
 
 
 @pytest.mark.parametrize(
