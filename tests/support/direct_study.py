@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter, defaultdict
+from typing import Any
 
 from sorrel.entities.basic_entities import EmptyEntity
 from sorrel.worlds import Gridworld
@@ -15,14 +16,14 @@ crash_after: list[int] = []  # turns, in the test that sets it
 class Informed(Walker):
     """Returns information beside the reward, if it is asked for."""
 
-    def act(self, world, action, *, return_info=False):
+    def act(self, world, action, *, return_info=False) -> Any:
         reward = super().act(world, action)
         return (reward, {"stayed": action == 1}) if return_info else reward
 
 
 class InformedStudy(Study):
-    def new_agent(self, cls=Informed):
-        agent = super().new_agent(cls)
+    def new_agent(self, cls=Walker):
+        agent = super().new_agent(Informed if cls is Walker else cls)
         agent.kind = "Walker"  # what others see
         return agent
 
