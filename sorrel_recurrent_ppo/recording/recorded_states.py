@@ -109,12 +109,13 @@ def save_states(states: RecordedStates, path: Path) -> None:
         np.savez(file, allow_pickle=False, **metadata, **states.steps)
 
 
-def load_states(path: Path) -> RecordedStates:
+def load_states(path: Path | str) -> RecordedStates:
     """Read states from a file written by `save_states`.
 
     Raises:
         ConfigError: The file cannot be read, is damaged, or has another format.
     """
+    path = Path(path)
     try:
         # Opened here because numpy does not close a damaged file.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf, open_dict
 from sorrel.models import BaseModel
 
-from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, build_experiment
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
@@ -24,6 +26,8 @@ from sorrel_recurrent_ppo.support.instance_overrides import override
 from sorrel_recurrent_ppo.support.randomness import derive_seed, seed_global_generators
 
 __all__ = ["evaluation_seeds", "play"]
+
+_log = logging.getLogger(__name__)
 
 _STREAM = 7_316_903  # distinguishes these seeds from others derived from a run's seed
 
@@ -70,12 +74,38 @@ def play(
             epsilon of their last epoch. `DETERMINISTIC`: the most probable action, and epsilon 0.
         max_turns: Turns per epoch; ``None`` for the number in training.
         device: Device of the models; ``None`` for the one they were trained on.
-        gif: The file for a GIF of the first epoch, if any.
+        gif: The file for a GIF of the first epoch, if any. Where the environment cannot draw one, a
+            warning is logged.
 
     Raises:
         ConfigError: The environment cannot be built, or has another number of agents.
         CheckpointError: A checkpoint is missing, damaged, or does not fit the environment.
     """
+    options: dict[str, Any] = {"mode": mode, "max_turns": max_turns, "device": device}
+    try:
+        return _play_epochs(run, agents, seeds, **options, gif=gif)
+    except Exception as error:
+        if gif is None or isinstance(error, ConfigError | CheckpointError):
+            raise
+        # If it is not the drawing that fails, this fails in the same way.
+        epochs = _play_epochs(run, agents, seeds, **options)
+        _log.warning(
+            "no GIF of mode %s: drawing the environment failed (%s: %s); gif=false draws none",
+            *(mode, type(error).__name__, error),
+        )
+        return epochs
+
+
+def _play_epochs(
+    run: SavedRun,
+    agents: Sequence[SavedAgent],
+    seeds: Sequence[int],
+    *,
+    mode: str,
+    max_turns: int | None = None,
+    device: str | None = None,
+    gif: Path | None = None,
+) -> list[EvaluatedEpoch]:
     config = _evaluation_config(run.config, seeds[0], max_turns)
     experiment = build_experiment(config)
     population = experiment.population
@@ -159,7 +189,7 @@ def _play_epoch(experiment: BuiltExperiment, seed: int, gif: Path | None) -> Epo
             experiment.run(logger, animate=gif is not None, output_dir=Path(folder))
         finally:
             population.epoch_end_callbacks.remove(logger.record_missing_epoch)
-        drawn = next(gifs.glob("*.gif"), None)  # a study's own runner may draw none
+        drawn = next(Path(folder).rglob("*.gif"), None)  # a study's own runner may draw none
         if gif is not None and drawn is not None:
             gif.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(drawn, gif)

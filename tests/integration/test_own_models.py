@@ -55,6 +55,14 @@ def build_own(config):
     return OwnModels(Gridworld(6, 6, 1, EmptyEntity()), config)
 
 
+def build_undrawable(config):
+    """Return a study of own models in a world that cannot be drawn."""
+    config.police = 1
+    ground = EmptyEntity()
+    ground.sprite = "nowhere.png"
+    return OwnModels(Gridworld(6, 6, 1, ground), config)
+
+
 def build_kinds(config):
     """Return the same study with models that its config names by kind."""
     config.police = 1
@@ -203,3 +211,13 @@ def test_parameters_of_a_kind_reach_models_that_are_named_for_all():
     models: list[Any] = [agent.model for agent in env.agents]
     assert [model.settings.hidden_size for model in models] == [8, 16]
     assert all(isinstance(model, RecurrentPPOLSTM) for model in models)
+
+
+def test_a_run_is_evaluated_where_drawing_the_environment_fails(tmp_path, caplog):
+    factory = "integration.test_own_models.build_undrawable"
+    config = factory_config(factory, "experiment.epochs=2", "experiment.max_turns=10", *OWN)
+    files = start(tmp_path / "run", config)
+    evaluation = evaluate_briefly(SavedRun(files.directory), tmp_path, gif=True)
+    assert len(evaluation.epochs) == 4
+    assert sum("no GIF of mode" in text for text in caplog.messages) == 2
+    assert not [*tmp_path.glob("*.gif")]
