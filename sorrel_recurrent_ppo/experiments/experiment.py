@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.errors import ConfigError, NumericalError
+from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, build_experiment
 from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
 from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requests
@@ -152,8 +152,13 @@ def _run(
 
     population.replacement_listeners[:] = [save_replacements]
 
-    def restore() -> None:
+    def restore(without_reset: bool) -> None:
         assert state is not None
+        if without_reset and state.get("is_complete"):
+            raise CheckpointError(
+                f"the completed run in {files.directory} cannot be extended: its environment is "
+                "not reset between epochs, and what it does after its last turn is not repeated"
+            )
         restore_run_state(experiment, logger, state)
         _save_config(config, files)  # only once the state is known to match
 

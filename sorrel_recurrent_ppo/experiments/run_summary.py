@@ -79,7 +79,7 @@ def log_end(summary: RunSummary, files: RunFiles) -> None:
         summary.n_epochs,
         summary.steps,
         timedelta(seconds=round(summary.seconds)),
-        summary.steps / summary.seconds,
+        summary.steps / summary.seconds if summary.seconds else 0.0,
     )
     log.info(
         "Reward per epoch: %.1f in the first tenth of the run, %.1f in the last.",

@@ -67,20 +67,24 @@ def reporting(env: Environment, population: Population, logger: Logger | None) -
         return
     if logger is None:
         aggregate = env.aggregate_epoch_stats
-        replaced = overridden(
-            env, "aggregate_epoch_stats", lambda: aggregate() | epoch_metrics(population)
-        )
+
+        def aggregate_with_values() -> dict[str, float]:
+            population.is_recorded = True  # right afterwards
+            return aggregate() | epoch_metrics(population)
+
+        replaced = overridden(env, "aggregate_epoch_stats", aggregate_with_values)
     else:
         record_epoch = logger.record_epoch
-
-        def record_with_values(*args: Any, **kwargs: Any) -> None:
-            record_epoch(*args, **(epoch_metrics(population) | kwargs))
 
         takes_any = any(
             p.kind is p.VAR_KEYWORD for p in inspect.signature(record_epoch).parameters.values()
         )
-        replaced = overridden(
-            logger, "record_epoch", record_with_values if takes_any else record_epoch
-        )
+
+        def record_with_values(*args: Any, **kwargs: Any) -> None:
+            values = epoch_metrics(population) if takes_any else {}
+            record_epoch(*args, **(values | kwargs))
+            population.is_recorded = True
+
+        replaced = overridden(logger, "record_epoch", record_with_values)
     with replaced:
         yield

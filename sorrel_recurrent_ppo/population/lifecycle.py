@@ -6,7 +6,8 @@ calls the method of the environment's class.
 
 Epochs are counted in one of two ways. While ``run_experiment`` of an environment runs, each of its
 resets begins an epoch. In a population of several environments, which a coordinator runs in
-lockstep, an epoch begins when an environment that has acted is reset again.
+lockstep, an epoch begins when an environment that has acted is reset again. In both, an epoch that
+has been recorded is over: a turn that follows without a reset begins the next one.
 """
 
 from __future__ import annotations
@@ -114,11 +115,21 @@ def follow_reset(env: Environment, population: Population) -> None:
     else:
         admit_agents(env, population)
         population.set_roster(env, env.agents)
-    begins = population.start_epoch(env)
-    if begins:
-        _resume_training(population)
-        for callback in population.epoch_start_callbacks:
-            callback(env, population.epoch)
+    if population.start_epoch(env):
+        _prepare_epoch(env, population)
+
+
+def _prepare_epoch(env: Environment, population: Population) -> None:
+    _resume_training(population)
+    for callback in population.epoch_start_callbacks:
+        callback(env, population.epoch)
+
+
+def _continue_without_reset(env: Environment, population: Population) -> None:
+    """Begin an epoch at its first turn, in an environment that is not reset between epochs."""
+    _end_epoch(env, population)
+    population.start_epoch_without_reset()
+    _prepare_epoch(env, population)
 
 
 def _resume_training(population: Population) -> None:
@@ -153,6 +164,8 @@ def follow_turn(env: Environment, population: Population) -> None:
     else:
         _warn_of_no_agents(env, population)
     _check_used(population)
+    if population.continues_without_reset:
+        _continue_without_reset(env, population)
 
 
 def _warn_of_no_agents(env: Environment, population: Population) -> None:

@@ -116,6 +116,8 @@ class Population:
         is_checked: Whether the lists in its config have been compared with its size.
         is_filled: Whether it has been given members.
         has_acted: Whether one of its environments has taken a turn.
+        is_recorded: Whether the running epoch has been recorded: a turn without a reset before it
+            then begins the next one.
     """
 
     def __init__(self) -> None:
@@ -134,6 +136,8 @@ class Population:
         self.is_checked = False
         self.is_filled = False
         self.has_acted = False
+        self.is_recorded = False
+        self._continues = False  # the running epoch began without a reset
         self._is_paused = False
         self._ended_epoch = -1
         self._reset_this_epoch: set[int] = set()
@@ -261,6 +265,7 @@ class Population:
         self.members = list(members)
         self.is_filled = True
         self._n_named, self.epoch, self._ended_epoch = n_named, epoch, epoch
+        self.is_recorded = self._continues = False
         self._reset_this_epoch.clear()
         for agent, member in zip(agents, members, strict=True):
             member.kind = member.kind or str(agent.kind)
@@ -331,6 +336,7 @@ class Population:
     def start_experiment(self) -> None:
         """Count epochs from here."""
         self.epoch, self._ended_epoch, self.running = -1, -1, True
+        self.is_recorded = self._continues = False
         self._reset_this_epoch.clear()
 
     def end_epoch(self, env: Any) -> None:
@@ -386,18 +392,38 @@ class Population:
             Whether it began an epoch.
         """
         begins = self.begins_epoch(env)
-        if begins and self.epoch >= 0:
-            self._complete_epoch()
+        if begins and self._continues and not self.is_recorded:
+            # Turns between a recorded epoch and this reset were no epoch of their own.
+            begins = self._continues = False
         if begins:
             if self.epoch >= 0:  # environments reset before the first epoch take part in it
                 self._reset_this_epoch = set()
-            self.epoch += 1
-            self.running = True
-        if begins or not self.is_lockstep:
-            for member in self.members:
-                member.epoch_reward, member.n_steps = 0.0, 0
+            self._count_epoch(continues=False)
+        elif not self.is_lockstep:
+            self._clear_rewards()
         self.note_reset(env)
         return begins
+
+    @property
+    def continues_without_reset(self) -> bool:
+        """Whether a turn now begins an epoch: the one before has been recorded."""
+        return self.is_recorded and self.counts_by_reset and self.epoch >= 0
+
+    def start_epoch_without_reset(self) -> None:
+        """Begin an epoch in environments that have not been reset since the one before."""
+        self._count_epoch(continues=True)
+
+    def _count_epoch(self, *, continues: bool) -> None:
+        if self.epoch >= 0:
+            self._complete_epoch()
+        self.epoch += 1
+        self.running = True
+        self.is_recorded, self._continues = False, continues
+        self._clear_rewards()
+
+    def _clear_rewards(self) -> None:
+        for member in self.members:
+            member.epoch_reward, member.n_steps = 0.0, 0
 
     def end_experiment(self, *, completed: bool) -> None:
         """Note the end of a run; an epoch that broke off is not counted."""

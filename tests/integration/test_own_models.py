@@ -1,5 +1,6 @@
 """Runs of models that the environment's code has built, with sizes of its own."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def build_undrawable(config):
     """Return a study of own models in a world that cannot be drawn."""
     config.police = 1
     ground = EmptyEntity()
-    ground.sprite = "nowhere.png"
+    ground.sprite = Path("nowhere.png")
     return OwnModels(Gridworld(6, 6, 1, ground), config)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 from sorrel.utils.logging import Logger, TensorboardLogger
 from sorrel.utils.turn_stats import TurnStats
 
+from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import (
     AGENT_REWARD,
     AgentRecord,
@@ -21,6 +23,8 @@ from sorrel_recurrent_ppo.experiments.logging.epoch_records import (
 from sorrel_recurrent_ppo.population.members import Population
 
 __all__ = ["RunLogger"]
+
+_log = logging.getLogger(__name__)
 
 
 class RunLogger(Logger):
@@ -47,6 +51,8 @@ class RunLogger(Logger):
         self.agent_rows = 0
         self._last_recorded = -1
         self._first_epoch = 0
+        self._is_restored = True
+        self._has_warned = False
         self._population = population
         self._sinks = sinks
         self._turn_logger = turn_logger
@@ -65,9 +71,20 @@ class RunLogger(Logger):
         epsilon: float = 0,
         **kwargs: Any,
     ) -> None:
-        """Record an epoch that Sorrel's runner has finished; ignore skipped ones."""
+        """Record an epoch that Sorrel's runner has finished; ignore skipped ones.
+
+        Raises:
+            CheckpointError: The state from which the run resumes has not been restored.
+        """
         if epoch < self._first_epoch:
             return
+        if not self._is_restored:
+            raise CheckpointError(
+                f"the run cannot resume: epoch {epoch} has ended, and the saved state has not been "
+                "restored, because the environment was not reset, and took no turn by take_turn "
+                "after an epoch was recorded"
+            )
+        self._check_count(epoch)
         super().record_epoch(epoch, loss, reward, epsilon, **kwargs)
         now = time.perf_counter()
         turns, epoch_steps = _count_steps(self._population)
@@ -91,8 +108,23 @@ class RunLogger(Logger):
         for sink in self._sinks:
             sink.write(record)
 
+    def _check_count(self, epoch: int) -> None:
+        """Warn once if the population has not noticed that the epoch began, and count it."""
+        counted = self._population.epoch
+        if epoch <= counted:
+            return
+        self._population.epoch = epoch
+        if not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "epoch %d is recorded, but only epochs 0 to %d have begun with a reset, or with a "
+                "call of take_turn after a recorded epoch: in other epochs nothing is saved until "
+                "the run ends, schedules do not fire, and agents' rewards are sums over epochs",
+                *(epoch, counted),
+            )
+
     def record_missing_epoch(self, runner: Any, epoch: int) -> None:
-        """Record an epoch that the coordinator of several environments has not recorded.
+        """Record an epoch that the code which ran it has not recorded.
 
         Its loss is the sum of the latest updates' losses.
 
@@ -100,7 +132,7 @@ class RunLogger(Logger):
             runner: The object that runs the epoch.
             epoch: The epoch.
         """
-        if not self._population.is_lockstep or epoch <= self._last_recorded:
+        if epoch <= self._last_recorded:
             return
         models = [member.agent.model for member in self._population.members]
         losses = [getattr(model, "diagnostics", {}).get("train/loss", 0.0) for model in models]
@@ -114,6 +146,7 @@ class RunLogger(Logger):
     def skip_until(self, n_epochs: int) -> None:
         """Ignore the first epochs, which an earlier process has recorded."""
         self._first_epoch = n_epochs
+        self._is_restored = n_epochs == 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters and rewards as plain values."""
@@ -132,6 +165,7 @@ class RunLogger(Logger):
             self._turn_logger._global_step = self.turns
         self.rewards = list(saved["rewards"])
         self._last_recorded = self._first_epoch - 1
+        self._is_restored = True
         n_agents = len(self._population.members)
         self.agent_rows = saved.get("agent_rows", len(self.rewards) * n_agents)
         self._epoch_started = time.perf_counter()

@@ -1,7 +1,8 @@
 """Fast-forward the epoch loop of an experiment to the epoch from which a run resumes.
 
 ``run_experiment`` always counts from 0. The first epochs are therefore skipped: they take no turns,
-train nothing and write nothing. The saved state is restored when the first epoch to run begins.
+train nothing and write nothing. The saved state is restored when the first epoch to run begins:
+at its reset, or at its first turn in an environment that is not reset between epochs.
 A coordinator's own code runs in skipped epochs too, with one turn each and agents that do nothing;
 what it changes is then overwritten by the saved state.
 """
@@ -49,7 +50,7 @@ _AGENT_RESULTS: dict[str, Any] = {
 
 @contextmanager
 def skipping_epochs(
-    experiment: BuiltExperiment, n_epochs: int, restore: Callable[[], None]
+    experiment: BuiltExperiment, n_epochs: int, restore: Callable[[bool], None]
 ) -> Iterator[None]:
     """Skip the first epochs of the ``run_experiment`` that is called in the block.
 
@@ -58,7 +59,8 @@ def skipping_epochs(
     Args:
         experiment: The experiment, with its agents.
         n_epochs: Number of epochs to skip; with 0 nothing is overridden or restored.
-        restore: Called when the first epoch to run begins, before its reset.
+        restore: Called when the first epoch to run begins, before its reset or first turn, with
+            whether it begins without a reset.
     """
     if not n_epochs:
         yield
@@ -75,7 +77,7 @@ class _Skipping:
         self,
         experiment: BuiltExperiment,
         n_epochs: int,
-        restore: Callable[[], None],
+        restore: Callable[[bool], None],
         undo: ExitStack,
     ) -> None:
         self._experiment, self._n_epochs = experiment, n_epochs
@@ -134,18 +136,25 @@ class _Skipping:
 
     def _starts_running(self, owner: Any) -> bool:
         """Note a reset; return whether it begins the first epoch to run, which is now prepared."""
-        if self._begins_epoch(owner):
-            if self._n_begun == 0:
-                self._change_config()
-            if self._n_begun == self._n_epochs:
-                self._undo.close()
-                self._restore()
-                return True
-            self._n_begun += 1
-            self._reset.clear()
-            self._has_acted = False
+        if self._begins_epoch(owner) and self._count_epoch():
+            return True
         self._reset.add(id(owner))
         self._skip_agents()
+        return False
+
+    def _count_epoch(self, *, without_reset: bool = False) -> bool:
+        """Begin an epoch; return whether it is the first one to run, which is now prepared."""
+        population = self._experiment.population
+        if self._n_begun == 0:
+            self._change_config()
+        if self._n_begun == self._n_epochs:
+            self._undo.close()
+            self._restore(without_reset)
+            return True
+        population.is_recorded = False
+        self._n_begun += 1
+        self._reset.clear()
+        self._has_acted = False
         return False
 
     def _begins_epoch(self, owner: Any) -> bool:
@@ -155,9 +164,14 @@ class _Skipping:
         was_reset = id(owner) in self._reset or owner is self._experiment.runner
         return self._has_acted and was_reset
 
-    def _take_turn(self, runner: Any, *args: Any, **kwargs: Any) -> None:
+    def _take_turn(self, runner: Any, *args: Any, **kwargs: Any) -> Any:
+        population = self._experiment.population
+        if population.is_recorded and self._count_epoch(without_reset=True):
+            population.is_recorded = True  # so that this turn begins the epoch
+            return runner.take_turn(*args, **kwargs)
         self._has_acted = True
         self._end_turns(runner)
+        return None
 
     def _act(self, result: Any = None, *args: Any, **kwargs: Any) -> Any:
         self._has_acted = True

@@ -61,17 +61,18 @@ class RunCheckpoints:
             return
         stops = self._stop.requested and epoch < self._last_epoch
         if stops or epoch % self._period == 0 or epoch == self._last_epoch:
-            self._save()
+            self._save(is_complete=epoch == self._last_epoch)
         if stops:
             raise RunStopped(epoch)
 
-    def _save(self) -> None:
+    def _save(self, *, is_complete: bool) -> None:
         for member in self._experiment.population.members:
             _save_model(member.agent.model, self._files.checkpoint(member.name))
         # The state refers to the CSV rows before it, so these must be on disk first.
         for table in (self._files.metrics, self._files.agents):
             sync_file(table)
-        save_run_state(self._files, capture_run_state(self._experiment, self._logger))
+        state = capture_run_state(self._experiment, self._logger)
+        save_run_state(self._files, state | {"is_complete": is_complete})
 
 
 def _save_model(model: BaseModel, path: Path) -> None:
