@@ -183,7 +183,8 @@ def read_schedule(section: Any, seed: int) -> Schedule | None:
 
 
 def _packaged(name: str) -> dict[str, Any]:
-    names = sorted(path.stem for path in (config_dir() / "replacement").glob("*.yaml"))
+    files = (config_dir() / "replacement").glob("*.yaml")
+    names = sorted(path.stem for path in files if path.stem != "own")
     if name not in names:
         raise ConfigError(unknown_name("there is no packaged replacement", name, names))
     return {key: value for key, value in _read_yaml(name).items() if key != "defaults"}

@@ -129,7 +129,7 @@ def test_packaged_keys_all_have_a_row(group):
     page = config_page(config_dir(), group)
     shown = [key.strip("`") for key, _, _ in rows(page)]
     for path in config_files(config_dir(), group):
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text()) or {}  # a file may have only a comment
         for key in leaf_keys(content):
             if key.split(".")[0] != "defaults" and not key.startswith(("hydra.job_l", "hydra.he")):
                 assert any(name == key or name.endswith(f".{key}") for name in shown), key

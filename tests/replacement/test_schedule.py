@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.errors import MissingConfigException
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -15,7 +16,9 @@ from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.replacement.schedule import Schedule, read_schedule
 from sorrel_recurrent_ppo.replacement.selection import MODES, SelectionRule
 
-PACKAGED = sorted(path.stem for path in (config_dir() / "replacement").glob("*.yaml"))
+PACKAGED = sorted(
+    path.stem for path in (config_dir() / "replacement").glob("*.yaml") if path.stem != "own"
+)
 ONE_AT_RANDOM = {"mode": "random", "count": 1}
 
 
@@ -59,6 +62,33 @@ def test_packaged_schedules_are_the_same_from_hydra_and_by_name(name):
     else:
         assert by_hydra is not None
         by_hydra.check_run(last_epoch=100)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "mode"), [((), "random"), (("replacement=none",), None)], ids=["default", "none"]
+)
+def test_a_schedule_of_an_environments_config_holds_unless_another_is_chosen(
+    tmp_path, chosen, mode
+):
+    (tmp_path / "environment").mkdir()
+    (tmp_path / "environment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults: [tag]\n"
+        "replacement: {mode: random, count: 1, epochs: [2]}\n",
+        encoding="utf-8",
+    )
+    overrides = [f"hydra.searchpath=['file://{tmp_path.as_posix()}']", "environment=mine"]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = compose("config", overrides=[*overrides, *chosen])
+    schedule = read_schedule(config.get("replacement"), seed=3)
+    assert (schedule and schedule.rule.mode) == mode
+
+
+def test_a_schedule_that_does_not_exist_is_an_error():
+    with (
+        initialize_config_dir(str(config_dir()), version_base="1.3"),
+        pytest.raises(MissingConfigException, match="cohrt"),
+    ):
+        compose("config", overrides=["replacement=cohrt"])
 
 
 def test_turnover_draws_one_of_those_with_tenure_every_few_epochs():
