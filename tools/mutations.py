@@ -137,6 +137,13 @@ MUTATIONS = [
     Mutation("resume: newcomers keep the models of those they replaced", "experiments/resume/member_restore", "if former is None or former.name != member.name or not population.owns(former):", "if False:", ("integration/test_complete_study",)),
     Mutation("resume: the learning rate of the last update is lost", "experiments/resume/model_state", "group[\"lr\"] = saved[\"lr\"]", "pass", ("integration/test_complete_study",)),
     Mutation("studies: channels by the number of kinds", "policy/observations", "channels, n_scalars = divmod(size, side * side)", "channels, n_scalars = n_kinds, 0", ("policy/test_observations",)),
+    Mutation("continuing: an epoch without a reset is not begun", "population/lifecycle", "    if population.continues_without_reset:", "    if False:", ("experiments/resume/test_continuing_epochs",)),
+    Mutation("continuing: rewards of the epoch before are kept", "population/members", "        self._clear_rewards()\n\n    def _clear", "        pass\n\n    def _clear", ("experiments/resume/test_continuing_epochs",)),
+    Mutation("continuing: skipped epochs are counted by resets only", "experiments/resume/fast_forward", "        if population.is_recorded and self._count_epoch(without_reset=True):", "        if False:", ("experiments/resume/test_continuing_epochs",)),
+    Mutation('continuing: a completed run is extended', 'experiments/experiment', 'if without_reset and state.get("is_complete"):', 'if False:', ("experiments/resume/test_continuing_epochs",)),
+    Mutation("continuing: rows are written without a restored state", "experiments/logging/run_logging", "        if not self._is_restored:", "        if False:", ("experiments/resume/test_continuing_epochs",)),
+    Mutation("continuing: a recorded epoch is not noted", "population/epoch_metrics", "            record_epoch(*args, **(values | kwargs))\n            population.is_recorded = True", "            record_epoch(*args, **(values | kwargs))", ("experiments/resume/test_continuing_epochs",)),
+    Mutation("continuing: unrecorded epochs of an environment are lost", "experiments/logging/run_logging", "        if epoch <= self._last_recorded:", "        if not self._population.is_lockstep or epoch <= self._last_recorded:", ("experiments/resume/test_continuing_epochs",)),
 ]  # fmt: skip
 
 
@@ -170,18 +177,18 @@ def main() -> None:
         "--only", default="", help="try only mutations whose title contains this text"
     )
     only = parser.parse_args().only
+    mutations = [mutation for mutation in MUTATIONS if only in mutation.title]
     results = []
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         unwanted = shutil.ignore_patterns(".git", ".venv", "runs", ".hypothesis", "__pycache__")
         shutil.copytree(ROOT, tree, ignore=unwanted)
         # A test that fails without a mutation would kill all of them.
-        if run_tests(sorted({name for m in MUTATIONS for name in m.tests}), tree):
+        if run_tests(sorted({name for m in mutations for name in m.tests}), tree):
             sys.exit("the tests must pass on the unchanged code")
-        for mutation in MUTATIONS:
-            if only in mutation.title:
-                results.append(result_of(mutation, tree))
-                print(f"{results[-1]:10} {mutation.file}: {mutation.title}", flush=True)
+        for mutation in mutations:
+            results.append(result_of(mutation, tree))
+            print(f"{results[-1]:10} {mutation.file}: {mutation.title}", flush=True)
     print(f"{results.count('killed')} of {len(results)} killed")
     sys.exit(results.count("killed") != len(results))
 
