@@ -49,7 +49,15 @@ def transitions(model):
 
 
 def drawing(world):
-    signs = {"Wall": "#", "Arm": "a", "EmptyEntity": " ", "CueLeft": "<", "CueRight": ">"}
+    signs = {
+        "Wall": "#",
+        "Arm": "a",
+        "EmptyEntity": " ",
+        "CueLeft": "<",
+        "CueRight": ">",
+        "SymbolA": "x",
+        "SymbolB": "o",
+    }
     rows = world.map[:, :, 1]
     return ["".join(signs.get(cell.kind, "@") for cell in row) for row in rows]
 
@@ -167,6 +175,33 @@ def test_five_stacked_frames_hold_no_cue_in_a_corridor_of_8():
         views.append(agent.pov(environment.world))
     assert all(np.array_equal(views[0], view) for view in views[1:6])
     assert not np.array_equal(views[0], views[6])
+
+
+def test_distractors_are_new_in_every_trial_and_carry_no_information():
+    environment = make("world.corridor=8", "world.distractors=true", "agent.num_agents=2")
+    spec = environment.agents[0].observation_spec
+    assert {"SymbolA", "SymbolB"} <= set(spec.entity_map)
+    counts, cues = Counter(), Counter()
+    for _ in range(300):
+        before = drawing(environment.world)
+        environment.world.begin_trial(1)
+        rows = drawing(environment.world)
+        assert [row[:5] for row in rows] == [row[:5] for row in before]  # of the other lane
+        assert rows[0] == "#" * 9  # beside the junction and behind it nothing changes
+        beside = "".join(row[5] + row[7] for row in rows[2:10])
+        counts.update(beside)
+        cues[environment.world.trials[1].cue, beside[0]] += 1
+    assert set(counts) == {"#", "x", "o"}
+    assert all(abs(n / (300 * 16) - 1 / 3) < 0.03 for n in counts.values())
+    assert all(abs(n / 300 - 1 / 6) < 0.07 for n in cues.values())
+    wall_value = environment.world.values["wall"]
+    assert environment.world.observe((2, 5, 1)).value == wall_value
+
+
+def test_without_distractors_observations_are_smaller_and_walls_plain():
+    environment = make("world.corridor=8")
+    assert "SymbolA" not in environment.agents[0].observation_spec.entity_map
+    assert not {"x", "o"} & set("".join(drawing(environment.world)))
 
 
 def test_cues_are_balanced_and_independent():

@@ -8,7 +8,7 @@ from sorrel.entities import Entity
 
 from sorrel_recurrent_ppo.examples.sprites import sorrel_sprite
 
-__all__ = ["Arm", "CueLeft", "CueRight"]
+__all__ = ["Arm", "CueLeft", "CueRight", "SymbolA", "SymbolB"]
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -47,3 +47,24 @@ class CueRight(Entity):
     def __init__(self):
         super().__init__()
         self.sprite = _ASSETS / "cue-right.png"
+
+
+class SymbolA(Entity):
+    """A symbol on a corridor's wall, without meaning.
+
+    Args:
+        value: The reward of walking into it, that of a wall.
+    """
+
+    def __init__(self, value: float):
+        super().__init__()
+        self.value = value
+        self.sprite = sorrel_sprite("examples/iowa/assets/deck-a.png")
+
+
+class SymbolB(SymbolA):
+    """The other symbol."""
+
+    def __init__(self, value: float):
+        super().__init__(value)
+        self.sprite = sorrel_sprite("examples/iowa/assets/deck-b.png")

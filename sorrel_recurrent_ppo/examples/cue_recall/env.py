@@ -14,9 +14,10 @@ from sorrel_recurrent_ppo.examples.cue_recall.agents import CueRecallAgent
 from sorrel_recurrent_ppo.examples.cue_recall.world import CueRecallWorld
 from sorrel_recurrent_ppo.examples.default_model import build_iqn
 
-__all__ = ["ENTITY_LIST", "CueRecallEnv"]
+__all__ = ["ENTITY_LIST", "SYMBOL_LIST", "CueRecallEnv"]
 
 ENTITY_LIST = ["EmptyEntity", "Wall", "Arm", "CueLeft", "CueRight", "CueRecallAgent"]
+SYMBOL_LIST = ["SymbolA", "SymbolB"]  # also observed with ``world.distractors``
 
 
 class CueRecallEnv(Environment[CueRecallWorld]):
@@ -33,8 +34,9 @@ class CueRecallEnv(Environment[CueRecallWorld]):
         self.agents = [self._make_agent(lane) for lane in range(self.world.lanes)]
 
     def _make_agent(self, lane: int) -> CueRecallAgent:
+        kinds = [*ENTITY_LIST, *(SYMBOL_LIST if self.world.distractors else [])]
         observation_spec = OneHotObservationSpec(
-            ENTITY_LIST, full_view=False, vision_radius=self.config.agent.vision_radius
+            kinds, full_view=False, vision_radius=self.config.agent.vision_radius
         )
         observation_spec.override_input_size((math.prod(observation_spec.input_size),))
         action_spec = ActionSpec(["up", "left", "right"])

@@ -13,9 +13,15 @@ from sorrel.examples.treasurehunt.entities import Sand
 from sorrel.worlds import Gridworld
 
 from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.examples.cue_recall.entities import Arm, CueLeft, CueRight
+from sorrel_recurrent_ppo.examples.cue_recall.entities import (
+    Arm,
+    CueLeft,
+    CueRight,
+    SymbolA,
+    SymbolB,
+)
 from sorrel_recurrent_ppo.examples.world_random import random_index
-from sorrel_recurrent_ppo.support.checks import check_integer
+from sorrel_recurrent_ppo.support.checks import check_flag, check_integer
 
 __all__ = ["CueRecallWorld", "Side", "Trial"]
 
@@ -57,6 +63,7 @@ class CueRecallWorld(Gridworld):
 
     Attributes:
         corridor: Number of steps from the start to the junction.
+        distractors: Whether the walls along the corridors bear random symbols, new in every trial.
         turn_limit: Number of turns after which a trial ends without an arm.
         max_turns: Number of turns in an epoch.
         trials: The latest trial of each lane, by lane index.
@@ -66,6 +73,7 @@ class CueRecallWorld(Gridworld):
         if not isinstance(config, DictConfig):
             config = OmegaConf.create(config)
         self.corridor = int(config.world.corridor)
+        self.distractors = config.world.get("distractors", False)
         self.lanes = int(config.agent.num_agents)
         self.turn_limit = 3 * self.corridor + 10
         self.values = {
@@ -81,6 +89,7 @@ class CueRecallWorld(Gridworld):
 
     def _validate(self, vision_radius: int) -> None:
         check_integer("agent.num_agents", self.lanes, 1)
+        check_flag("world.distractors", self.distractors)
         if not 1 <= vision_radius <= self.corridor:
             raise ConfigError(
                 f"world.corridor={self.corridor} with agent.vision_radius={vision_radius}: the "
@@ -104,9 +113,7 @@ class CueRecallWorld(Gridworld):
             if (row, column) in passages:
                 self.add((row, column, _FLOOR), Sand())
             else:
-                wall = Wall()
-                wall.value = self.values["wall"]
-                self.add((row, column, _OBJECTS), wall)
+                self.add((row, column, _OBJECTS), self._wall())
 
     def begin_trial(self, lane: int) -> None:
         """Draw a new cue for a lane and add its signs and arms."""
@@ -118,7 +125,23 @@ class CueRecallWorld(Gridworld):
             pays = side == cue
             arm = Arm(pays, self.values["success" if pays else "failure"])
             self.add((_JUNCTION_ROW, column, _OBJECTS), arm)
+        if self.distractors:
+            self._add_symbols(lane)
         self.trials[lane] = Trial(cue=cue, first_turn=self.turn)
+
+    def _add_symbols(self, lane: int) -> None:
+        """Draw a symbol or a plain wall for each cell beside a lane's corridor."""
+        start_row, stem, _ = self.start(lane)
+        for row in range(_JUNCTION_ROW + 1, start_row + 1):
+            for column in (stem - 1, stem + 1):
+                drawn = (None, SymbolA, SymbolB)[random_index(3)]
+                wall = drawn(self.values["wall"]) if drawn else self._wall()
+                self.add((row, column, _OBJECTS), wall)
+
+    def _wall(self) -> Wall:
+        wall = Wall()
+        wall.value = self.values["wall"]
+        return wall
 
     def note_step(self, lane: int, target: Entity) -> None:
         """Count a step of a lane's agent, and end its trial at an arm or at the turn limit."""
