@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.population.members import Member, Population
+from sorrel_recurrent_ppo.population.member import Member
+from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.replacement.newcomers import parameters_of
 from sorrel_recurrent_ppo.run_files import RunFiles

@@ -15,7 +15,8 @@ from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
 from sorrel_recurrent_ppo.learning.rollout import PendingStep, Rollout
 from sorrel_recurrent_ppo.models.base import RecurrentPPO
 from sorrel_recurrent_ppo.policy.observations import picture_shape
-from sorrel_recurrent_ppo.population.members import Member, Population
+from sorrel_recurrent_ppo.population.member import Member
+from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.recording.recorded_states import (
     CELL_STATES,
     PER_STEP,

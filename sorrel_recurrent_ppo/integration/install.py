@@ -29,6 +29,7 @@ from sorrel_recurrent_ppo.population.admission import (
     choose_models,
     config_of,
 )
+from sorrel_recurrent_ppo.population.agent_models import refuse_shared_models
 from sorrel_recurrent_ppo.population.joining import (
     environments_of,
     find_population,
@@ -44,13 +45,7 @@ from sorrel_recurrent_ppo.population.lifecycle import (
     track_coordinator,
     track_population,
 )
-from sorrel_recurrent_ppo.population.members import (
-    Population,
-    is_lent,
-    member_of,
-    population_of,
-    refuse_shared_models,
-)
+from sorrel_recurrent_ppo.population.members import Population, is_lent, member_of, population_of
 from sorrel_recurrent_ppo.population.model_choice import ModelRequest, read_requests
 from sorrel_recurrent_ppo.population.records import save_in_hydra_directory
 from sorrel_recurrent_ppo.population.research_names import warn_of_research_keys

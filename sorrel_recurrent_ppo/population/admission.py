@@ -16,14 +16,13 @@ from sorrel.models import BaseModel
 from sorrel.models.pytorch.pytorch_base import PyTorchModel
 
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
-from sorrel_recurrent_ppo.population.members import (
-    Member,
-    Population,
+from sorrel_recurrent_ppo.population.agent_models import (
     agent_label,
     attach_model,
-    is_lent,
     refuse_shared_models,
 )
+from sorrel_recurrent_ppo.population.member import Member
+from sorrel_recurrent_ppo.population.members import Population, is_lent
 from sorrel_recurrent_ppo.population.model_choice import (
     AgentFacts,
     Choice,

@@ -24,12 +24,12 @@ from sorrel_recurrent_ppo.population.admission import (
     member_facts,
     own_seed,
 )
+from sorrel_recurrent_ppo.population.agent_models import refuse_shared_models
+from sorrel_recurrent_ppo.population.member import Member
 from sorrel_recurrent_ppo.population.members import (
-    Member,
     Population,
     live_populations,
     population_of,
-    refuse_shared_models,
     set_population,
 )
 from sorrel_recurrent_ppo.population.model_choice import check_lists, read_requests

@@ -1,97 +1,36 @@
-"""The members of a population: agents by lasting names, their models and their rewards."""
+"""A population: its members in all its environments, and its epochs."""
 
 from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from sorrel.agents import Agent
 from sorrel.environment import Environment
 from sorrel.models import BaseModel
 
-from sorrel_recurrent_ppo.errors import ConfigError
-from sorrel_recurrent_ppo.learning.rollout import copy_extra_keys
+from sorrel_recurrent_ppo.population.agent_models import (
+    agent_label,
+    attach_model,
+    refuse_shared_models,
+)
+from sorrel_recurrent_ppo.population.member import Member
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.support.instance_overrides import override
 
 __all__ = [
-    "Member",
     "Population",
-    "agent_label",
-    "attach_model",
     "is_lent",
     "live_populations",
     "member_of",
     "population_of",
-    "refuse_shared_models",
     "set_population",
 ]
 
 _ATTRIBUTE = "_recurrent_ppo_population"
-
-
-@dataclass
-class Member:
-    """One agent of a population. A newcomer that replaces it is another member.
-
-    Attributes:
-        index: Its index in the population, over all environments; a newcomer takes the index of
-            the member that it replaces.
-        name: Its lasting name: "0" to "n-1" for the first members, newcomers count on.
-        model_name: Its model's registry name, or the class name of a model that has none.
-        joined_epoch: The epoch that was running when it joined; -1 before the first.
-        seed: The seed that its model was built with, if known.
-        kind: Its kind: as the config calls it, else Sorrel's name of its class.
-        own_model: Registry name of the model that the environment gave the agent, if it has one.
-        epoch_reward: Its reward so far in this epoch.
-        rewards: Its reward in each epoch that it completed.
-        n_steps: Steps that it has completed in this epoch.
-        was_resumed: Whether it has been logged that its training was resumed.
-        agent: The agent object.
-        model: The model that was last seen with the agent.
-    """
-
-    index: int
-    name: str
-    model_name: str
-    joined_epoch: int
-    seed: int | None
-    kind: str = ""
-    own_model: str | None = None
-    epoch_reward: float = 0.0
-    rewards: list[float] = field(default_factory=list)
-    n_steps: int = 0
-    was_resumed: bool = False
-    agent: Any = field(default=None, repr=False, compare=False)
-    model: Any = field(default=None, repr=False, compare=False)
-
-    SAVED: ClassVar[tuple[str, ...]] = (
-        "index",
-        "name",
-        "model_name",
-        "joined_epoch",
-        "seed",
-        "kind",
-        "own_model",
-        "epoch_reward",
-    )
-
-    @classmethod
-    def from_state(cls, saved: Mapping[str, Any]) -> Member:
-        """Return a member without agent from what :meth:`state_dict` returned.
-
-        States of version 0.1.0 have no kind.
-        """
-        values = {name: saved[name] for name in (*cls.SAVED, "rewards") if name in saved}
-        return cls(**values)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a run's state holds of the member, as plain values."""
-        return {**{name: getattr(self, name) for name in self.SAVED}, "rewards": [*self.rewards]}
 
 
 class Population:
@@ -498,50 +437,3 @@ def population_of(env: object) -> Population | None:
 def set_population(env: object, population: Population) -> None:
     """Make a population that of an environment or of a coordinator."""
     vars(env)[_ATTRIBUTE] = population
-
-
-def agent_label(index: int, agent: Agent) -> str:
-    """Return the name of an agent in messages, such as ``agent 0 (TreasurehuntAgent)``."""
-    return f"agent {index} ({type(agent).__name__})"
-
-
-def refuse_shared_models(agents: Sequence[Agent], models: Sequence[BaseModel]) -> None:
-    """Refuse one recurrent model for several agents.
-
-    Its recurrent state is of one agent's past, and its rollout one agent's episode. Sorrel's own
-    models, which have neither, may be shared.
-
-    Args:
-        agents: The agents of a population.
-        models: The model that each has or is to get.
-
-    Raises:
-        ConfigError: Two agents have the same model; the message names them.
-    """
-    owners: dict[int, int] = {}
-    for index, model in enumerate(models):
-        first = owners.setdefault(id(model), index)
-        if first != index and is_ppo_model(model):
-            raise ConfigError(
-                f"{agent_label(first, agents[first])} and {agent_label(index, agents[index])} "
-                f"share one {type(model).__name__}, which has one recurrent state and one "
-                "rollout: give each agent a model of its own"
-            )
-
-
-def attach_model(agent: Agent, index: int, model: BaseModel) -> None:
-    """Replace an agent's model.
-
-    The keys of the old model's ``memory.extra_data`` are copied, since the agent's ``add_memory``
-    looks for them; their contents are not.
-    """
-    former_memory = agent.model.memory
-    if is_ppo_model(model):
-        model.agent_name = agent_label(index, agent)
-        collecting = model.training
-        for mode in (not collecting, collecting):  # evaluation fills a record of its own
-            model.train(mode)
-            copy_extra_keys(former_memory, model.memory)
-    else:
-        copy_extra_keys(former_memory, model.memory)
-    agent.model = model

@@ -20,14 +20,9 @@ from sorrel_recurrent_ppo.population.admission import (
     member_facts,
 )
 from sorrel_recurrent_ppo.population.agent_changes import AgentChanges, find_changes
-from sorrel_recurrent_ppo.population.members import (
-    Member,
-    Population,
-    attach_model,
-    is_lent,
-    member_of,
-    refuse_shared_models,
-)
+from sorrel_recurrent_ppo.population.agent_models import attach_model, refuse_shared_models
+from sorrel_recurrent_ppo.population.member import Member
+from sorrel_recurrent_ppo.population.members import Population, is_lent, member_of
 from sorrel_recurrent_ppo.population.model_choice import (
     Choice,
     assign_models,

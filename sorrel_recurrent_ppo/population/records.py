@@ -8,7 +8,8 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
-from sorrel_recurrent_ppo.population.members import Member, Population
+from sorrel_recurrent_ppo.population.member import Member
+from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import write_table
 

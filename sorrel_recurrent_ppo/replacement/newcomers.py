@@ -16,7 +16,7 @@ from sorrel_recurrent_ppo.population.admission import (
     parameters_for_agent,
     stop_learning,
 )
-from sorrel_recurrent_ppo.population.members import agent_label
+from sorrel_recurrent_ppo.population.agent_models import agent_label
 from sorrel_recurrent_ppo.registry import (
     available_models,
     build_model,

@@ -16,7 +16,8 @@ from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, unknown_na
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint
 from sorrel_recurrent_ppo.policy.observations import picture_shape
 from sorrel_recurrent_ppo.population.admission import load_checkpoint
-from sorrel_recurrent_ppo.population.members import Population, agent_label
+from sorrel_recurrent_ppo.population.agent_models import agent_label
+from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.population.model_choice import model_section
 from sorrel_recurrent_ppo.registry import (
     available_models,

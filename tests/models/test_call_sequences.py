@@ -23,7 +23,7 @@ from sorrel.agents import Agent
 
 from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.models.checkpoint import write_checkpoint
-from sorrel_recurrent_ppo.population.members import agent_label, attach_model
+from sorrel_recurrent_ppo.population.agent_models import agent_label, attach_model
 from sorrel_recurrent_ppo.support.randomness import peek_seed
 from support.fuzzing import fingerprint
 from support.plain_rules import PlainRules

@@ -4,7 +4,8 @@ import pytest
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.integration.install import install, uninstall
-from sorrel_recurrent_ppo.population.members import Member, Population, population_of
+from sorrel_recurrent_ppo.population.member import Member
+from sorrel_recurrent_ppo.population.members import Population, population_of
 from sorrel_recurrent_ppo.registry import build_model
 from support.strange_environment import StrangeEnvironment, strange_environment
 

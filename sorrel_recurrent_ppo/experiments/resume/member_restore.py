@@ -19,7 +19,9 @@ from sorrel.environment import Environment
 from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.experiments.resume.plain_values import class_name, find_class
 from sorrel_recurrent_ppo.population.admission import config_of
-from sorrel_recurrent_ppo.population.members import Member, Population, attach_model, member_of
+from sorrel_recurrent_ppo.population.agent_models import attach_model
+from sorrel_recurrent_ppo.population.member import Member
+from sorrel_recurrent_ppo.population.members import Population, member_of
 from sorrel_recurrent_ppo.registry import available_models
 from sorrel_recurrent_ppo.replacement.newcomers import ReplacedAgent, build_newcomer, parameters_of
 
