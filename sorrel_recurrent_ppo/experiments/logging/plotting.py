@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.agent_colors import agent_style
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.support.curves import smooth, smoothing_window
 
 __all__ = ["learning_curve", "plot_learning_curve"]
 
-MAX_AGENTS_IN_LEGEND = 12
-_STYLES = ("-", "--", ":", "-.")  # of the kinds of agents
+MAX_AGENTS_IN_LEGEND = 14
 
 
 def plot_learning_curve(files: RunFiles, title: str) -> None:
@@ -37,30 +36,44 @@ def plot_learning_curve(files: RunFiles, title: str) -> None:
 def learning_curve(files: RunFiles) -> Figure:
     """Return a figure of the total reward of each epoch, and each agent's own.
 
-    Epochs at which agents were replaced are marked. Each kind of agents has a line style.
+    Each kind of agents has a panel. Epochs at which agents were replaced are marked, and newcomers
+    are labelled with whom they replaced.
 
     Args:
         files: As for `plot_learning_curve`.
     """
     metrics = read_columns(files.metrics)
     agents = read_columns(files.agents)
-    replaced = _replacement_epochs(files)
-    figure = Figure(figsize=(8, 6.5), layout="constrained")
-    total_axes, agent_axes = figure.subplots(2, sharex=True, height_ratios=[3, 2])
+    replacements = read_columns(files.replacements) if files.replacements.exists() else {}
+    replaced = sorted(set(as_numbers(replacements.get("epoch", np.array([]))).tolist()))
+    names = list(dict.fromkeys(agents["agent"].tolist()))
+    kinds = agents.get("kind", np.full(len(agents["agent"]), ""))  # older runs have none
+    panels = list(dict.fromkeys(kinds.tolist())) or [""]
+    figure = Figure(figsize=(10, 4 + 2.5 * len(panels)), layout="constrained")
+    axes = figure.subplots(1 + len(panels), sharex=True, height_ratios=[3, *[2] * len(panels)])
     window = smoothing_window(len(metrics["epoch"]))
-    _draw_total(total_axes, metrics, window)
-    _draw_agents(agent_axes, agents, window)
-    for axes in (total_axes, agent_axes):
-        _mark_replacements(axes, replaced)
-        axes.grid(alpha=0.25)
-    total_axes.legend(loc="best", frameon=False)
+    _draw_total(axes[0], metrics, window)
+    for kind, panel in zip(panels, axes[1:], strict=True):
+        of_kind = {name: column[kinds == kind] for name, column in agents.items()}
+        _draw_agents(panel, of_kind, window, _origins(replacements))
+        panel.set_ylabel(f"reward per {kind}" if len(panels) > 1 else "reward per agent")
+    axes[-1].set_xlabel("epoch")
+    for panel in axes:
+        _mark_replacements(panel, replaced, labelled=panel is axes[0])
+        panel.grid(alpha=0.25)
+        if panel is axes[0] or len(names) <= MAX_AGENTS_IN_LEGEND:
+            panel.legend(
+                loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small"
+            )
     return figure
 
 
-def _replacement_epochs(files: RunFiles) -> list[float]:
-    if not files.replacements.exists():
-        return []
-    return sorted(set(as_numbers(read_columns(files.replacements)["epoch"]).tolist()))
+def _origins(replacements: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Return for each newcomer since when it is there and whom it replaced."""
+    if not replacements:
+        return {}
+    rows = zip(*(replacements[name] for name in ("joined", "epoch", "left")), strict=True)
+    return {joined: f"since epoch {epoch}, after agent {left}" for joined, epoch, left in rows}
 
 
 def _draw_total(axes: Axes, metrics: Mapping[str, np.ndarray], window: int) -> None:
@@ -71,30 +84,24 @@ def _draw_total(axes: Axes, metrics: Mapping[str, np.ndarray], window: int) -> N
     axes.set_ylabel("total reward per epoch")
 
 
-def _draw_agents(axes: Axes, agents: Mapping[str, np.ndarray], window: int) -> None:
-    names = list(dict.fromkeys(agents["agent"].tolist()))
-    colors = colormaps["viridis"](np.linspace(0, 0.9, len(names)))
-    kinds = list(dict.fromkeys(agents.get("kind", np.array([""])).tolist()))  # older runs have none
-    for name, color in zip(names, colors, strict=True):
+def _draw_agents(
+    axes: Axes, agents: Mapping[str, np.ndarray], window: int, origins: Mapping[str, str]
+) -> None:
+    for name in dict.fromkeys(agents["agent"].tolist()):
         own = agents["agent"] == name
-        description, style = str(agents["model"][own][0]), "-"
-        if len(kinds) > 1:
-            kind = agents["kind"][own][0]
-            description, style = f"{kind}, {description}", _STYLES[kinds.index(kind) % len(_STYLES)]
         epochs, rewards = as_numbers(agents["epoch"][own]), as_numbers(agents["reward"][own])
+        color, style = agent_style(name)
+        model = agents["model"][own][0]
+        described = f"{model}, {origins[name]}" if name in origins else model
         axes.plot(
             *(epochs, smooth(rewards, window), style),
             color=color,
-            linewidth=1.2,
-            label=f"agent {name} ({description})",
+            linewidth=1.4,
+            label=f"agent {name} ({described})",
         )
-    axes.set_ylabel("reward per agent")
-    axes.set_xlabel("epoch")
-    if len(names) <= MAX_AGENTS_IN_LEGEND:
-        axes.legend(loc="best", frameon=False, fontsize="small", ncols=2)
 
 
-def _mark_replacements(axes: Axes, epochs: Sequence[float]) -> None:
+def _mark_replacements(axes: Axes, epochs: Sequence[float], *, labelled: bool) -> None:
     for epoch in epochs:
-        label = "replacement" if epoch == epochs[0] else None
+        label = "replacement" if epoch == epochs[0] and labelled else None
         axes.axvline(epoch, color="0.4", linestyle="--", linewidth=0.8, label=label)
