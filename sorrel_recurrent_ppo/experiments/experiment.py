@@ -37,6 +37,7 @@ from sorrel_recurrent_ppo.experiments.run_summary import (
 )
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.population.records import write_replacements
+from sorrel_recurrent_ppo.recording.world_gif import GifEnlarger
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 
@@ -165,8 +166,9 @@ def _run(
     try:
         if animate:  # otherwise Sorrel prints that it creates the folder
             files.gifs.mkdir(parents=True, exist_ok=True)
+        drawing = [GifEnlarger(files.gifs)] if animate else []
         with (
-            _epoch_end_callbacks(population, logger.record_missing_epoch, checkpoints),
+            _epoch_end_callbacks(population, logger.record_missing_epoch, *drawing, checkpoints),
             skipping_epochs(experiment, first_epoch, restore),
         ):
             experiment.run(logger, animate=animate, output_dir=files.sorrel)

@@ -239,7 +239,20 @@ def subject_of(member: Member, agent: Agent, model: RecurrentPPO) -> Subject:
         channels=_channels(getattr(spec, "entity_map", {})),
         action_names=tuple(str(actions[i]) for i in sorted(actions)),
         action_dims=tuple(model.action_dims),
+        background=_background(getattr(spec, "entity_map", {})),
+        is_centred=not getattr(spec, "full_view", True),
+        reward_scaling=model.settings.reward_scaling,
     )
+
+
+def _background(entity_map: dict[str, Any]) -> str:
+    """Return the kinds whose appearance is zero in every channel."""
+    kinds = [
+        kind
+        for kind, appearance in entity_map.items()
+        if np.ndim(appearance) == 1 and not np.any(appearance)
+    ]
+    return "/".join(kinds)
 
 
 def _channels(entity_map: dict[str, Any]) -> tuple[str, ...]:

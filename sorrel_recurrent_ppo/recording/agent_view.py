@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from PIL import Image
 
@@ -29,8 +31,8 @@ MILLISECONDS = 150
 def animate_agent_view(states: RecordedStates, path: Path) -> None:
     """Write a GIF of one epoch, with one frame for each of its first `MAX_FRAMES` steps.
 
-    On the left is the observation; on the right are the hidden state, value and reward over the
-    epoch, with a line at the current turn.
+    On the left is the observation, with a ring at the agent itself; on the right are the hidden
+    state, value and reward over the epoch, with a line at the current turn.
 
     Args:
         states: The steps of one epoch.
@@ -65,19 +67,24 @@ class _ViewFigure:
         image = draw_units(state_axes, states.steps["hidden_states"])
         state_axes.set_xlabel("turn")
         right.colorbar(image, ax=state_axes, label="hidden state", pad=0.01)
-        legend = [Patch(color=entry.color, label=entry.name) for entry in channel_legend(states)]
+        legend: list[Artist] = [
+            Patch(facecolor=entry.color, edgecolor="0.6", label=entry.name)
+            for entry in channel_legend(states)
+        ]
+        self._view = view_axes.imshow(self._pictures[0], vmin=0, vmax=1)
+        marks = _agent_marks(view_axes, states)
+        legend += marks
         if legend:
             left.legend(
                 handles=legend, loc="outside lower center", ncols=3, fontsize="small", frameon=False
             )
         left.suptitle(f"observation of agent {states.subject.agent} ({states.subject.model})")
-        self._view = view_axes.imshow(self._pictures[0], vmin=0, vmax=1)
         view_axes.set_xticks([])
         view_axes.set_yticks([])
         view_axes.spines[:].set_visible(False)  # the image would cover half of their width
         self._caption = view_axes.set_xlabel(" ")
         self._lines = [axes.axvline(1, color="black") for axes in (value_axes, state_axes)]
-        self._moving: list[Artist] = [self._view, self._caption, *self._lines]
+        self._moving: list[Artist] = [self._view, *marks, self._caption, *self._lines]
         for artist in self._moving:
             artist.set_animated(True)
         self._canvas.draw()
@@ -98,3 +105,22 @@ class _ViewFigure:
             artist.draw(self._canvas.get_renderer())
         pixels = np.asarray(self._canvas.buffer_rgba())[..., :3]
         return Image.fromarray(pixels.copy()).quantize(method=Image.Quantize.FASTOCTREE)
+
+
+def _agent_marks(axes: Axes, states: RecordedStates) -> list[Line2D]:
+    """Mark the agent itself where it is in the middle of its picture; else return ``[]``."""
+    subject = states.subject
+    if not (subject.is_centred and subject.picture):
+        return []
+    _, height, width = subject.picture
+    middle = ([(width - 1) / 2], [(height - 1) / 2])
+    return axes.plot(
+        *middle,
+        marker="o",
+        markersize=9,
+        markerfacecolor="none",
+        markeredgecolor="black",
+        markeredgewidth=2,
+        linestyle="none",
+        label=f"agent {subject.agent}",
+    )

@@ -26,12 +26,20 @@ class LegendEntry(NamedTuple):
 
 
 def channel_legend(states: RecordedStates) -> list[LegendEntry]:
-    """Return the channels of a one-hot picture that occur in the states; ``[]`` for others."""
+    """Return the channels of a one-hot picture that occur in the states; ``[]`` for others.
+
+    The kind that cells of zeros show comes first.
+    """
     if not _shows_channels(states):
         return []
-    seen = _pictures(states).any(axis=(0, 2, 3))
+    pictures = _pictures(states)
+    seen = pictures.any(axis=(0, 2, 3))
     entries = zip(_channel_names(states), _channel_colors(states), seen, strict=True)
-    return [LegendEntry(name, color) for name, color, occurs in entries if occurs and name]
+    named = [LegendEntry(name, color) for name, color, occurs in entries if occurs and name]
+    background = states.subject.background
+    if background and not pictures.any(axis=1).all():
+        named.insert(0, LegendEntry(background, BACKGROUND))
+    return named
 
 
 def observation_pictures(states: RecordedStates) -> np.ndarray:

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,9 @@ class Subject:
         channels: The entity kind of each channel of a one-hot picture; empty for other pictures.
         action_names: The environment's names of the actions; may be empty.
         action_dims: Sizes of the action's branches.
+        background: The entity kind without a channel, which a cell of zeros shows; may be empty.
+        is_centred: Whether the agent is in the middle of its picture.
+        reward_scaling: Whether its values are those of scaled rewards.
     """
 
     agent: str
@@ -50,6 +54,9 @@ class Subject:
     channels: tuple[str, ...]
     action_names: tuple[str, ...]
     action_dims: tuple[int, ...]
+    background: str = ""
+    is_centred: bool = False
+    reward_scaling: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,9 @@ def save_states(states: RecordedStates, path: Path) -> None:
         "channels": np.array(subject.channels, dtype=str),
         "action_names": np.array(subject.action_names, dtype=str),
         "action_dims": np.array(subject.action_dims, dtype=np.int64),
+        "background": np.array(subject.background),
+        "is_centred": np.array(subject.is_centred),
+        "reward_scaling": np.array(subject.reward_scaling),
     }
     with atomic_write(path) as partial, partial.open("wb") as file:
         np.savez(file, allow_pickle=False, **metadata, **states.steps)
@@ -126,6 +136,7 @@ def load_states(path: Path | str) -> RecordedStates:
                 channels=_names(file["channels"]),
                 action_names=_names(file["action_names"]),
                 action_dims=_numbers(file["action_dims"]),
+                **_later_fields(file),
             )
             names = [*PER_STEP, *([CELL_STATES] if CELL_STATES in file else [])]
             steps = {name: file[name] for name in names}
@@ -134,6 +145,12 @@ def load_states(path: Path | str) -> RecordedStates:
     if len({len(array) for array in steps.values()}) != 1:
         raise ConfigError(f"{path} is damaged: its arrays differ in length")
     return RecordedStates(subject, steps)
+
+
+def _later_fields(file: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the fields that files of version 0.1.0 do not have."""
+    types = {"background": str, "is_centred": bool, "reward_scaling": bool}
+    return {name: convert(file[name]) for name, convert in types.items() if name in file}
 
 
 def _numbers(array: np.ndarray) -> tuple[int, ...]:

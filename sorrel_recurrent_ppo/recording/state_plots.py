@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from sorrel_recurrent_ppo.policy.actions import split_actions
 from sorrel_recurrent_ppo.recording.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.recording.state_components import principal_components, unit_order
+from sorrel_recurrent_ppo.support.agent_colors import PALETTE
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 
 __all__ = [
@@ -106,11 +107,22 @@ def draw_units(axes: Axes, values: np.ndarray) -> ScalarMappable:
 
 
 def draw_rewards_and_values(axes: Axes, states: RecordedStates) -> None:
-    """Draw the values over the steps as a line and the rewards as bars."""
+    """Draw the rewards over the steps as bars, and the values as a line.
+
+    Values of scaled rewards have an axis of their own on the right.
+    """
     steps = np.arange(1, len(states) + 1)
-    axes.bar(steps, states.steps["rewards"], width=1.0, color="C1", label="reward")
-    axes.plot(steps, states.steps["values"], color="C0", linewidth=1.2, label="value")
+    scaled = states.subject.reward_scaling
+    value_axes = axes.twinx() if scaled else axes
+    reward_color, value_color = PALETTE[1], PALETTE[0]
+    axes.bar(steps, states.steps["rewards"], width=1.0, color=reward_color, label="reward")
+    value_axes.plot(steps, states.steps["values"], color=value_color, linewidth=1.2, label="value")
     axes.axhline(0, color="0.6", linewidth=0.6, zorder=0)
+    axes.margins(x=0)
+    if scaled:
+        axes.set_ylabel("reward", color=reward_color)
+        value_axes.set_ylabel("value\n(scaled rewards)", color=value_color)
+        return
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
@@ -119,7 +131,6 @@ def draw_rewards_and_values(axes: Axes, states: RecordedStates) -> None:
         fontsize="small",
         borderaxespad=0.2,
     )
-    axes.margins(x=0)
 
 
 def action_labels(states: RecordedStates) -> dict[int, str]:

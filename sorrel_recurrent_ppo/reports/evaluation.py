@@ -18,6 +18,7 @@ from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, b
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.parallel_training import training_threads
+from sorrel_recurrent_ppo.recording.world_gif import enlarge_gif
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.reports.evaluation_results import DETERMINISTIC, EvaluatedEpoch
 from sorrel_recurrent_ppo.reports.saved_agents import SavedAgent, load_saved_agent
@@ -193,6 +194,7 @@ def _play_epoch(experiment: BuiltExperiment, seed: int, gif: Path | None) -> Epo
         if gif is not None and drawn is not None:
             gif.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(drawn, gif)
+            enlarge_gif(gif)
     return last.record
 
 

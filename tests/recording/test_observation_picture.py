@@ -24,6 +24,16 @@ def test_observation_pictures_draw_the_rarest_channel_of_a_cell():
     )
 
 
+def test_legend_has_the_kind_of_empty_cells_where_there_are_any():
+    picture = np.zeros((2, 1, 2))
+    picture[1, 0, 0] = 1
+    states = small_states([picture.ravel()], (2, 1, 2), ("", "Wall"), background="EmptyEntity")
+    assert [entry.name for entry in channel_legend(states)] == ["EmptyEntity", "Wall"]
+    picture[1] = 1
+    full = small_states([picture.ravel()], (2, 1, 2), ("", "Wall"), background="EmptyEntity")
+    assert [entry.name for entry in channel_legend(full)] == ["Wall"]
+
+
 def test_observation_pictures_take_three_channels_without_names_as_rgb():
     states = small_states([[1, 0, 0, 0.5, 0, 1]], (3, 1, 2))
     np.testing.assert_allclose(observation_pictures(states)[0, 0], [[1, 0, 0], [0, 0.5, 1]])
