@@ -98,7 +98,7 @@ def run_experiment(
     n_threads = usable_threads(experiment, config.threads)
     with training_threads(population, n_threads), stop_requests() as stop:
         summary = _run(experiment, files, state=state, plain=plain, stop=stop)
-    log_end(summary, files)
+    log_end(summary, population, files)
     return summary
 
 

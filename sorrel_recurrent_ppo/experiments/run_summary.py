@@ -12,6 +12,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.curves import last_tenth_mean
 
@@ -72,11 +73,11 @@ def log_start(config: DictConfig, population: Population, first_epoch: int) -> N
     )
 
 
-def log_end(summary: RunSummary, files: RunFiles) -> None:
+def log_end(summary: RunSummary, population: Population, files: RunFiles) -> None:
     """Log the totals of a run and where its files are."""
     log.info(
-        "Ran %d epochs, %d agent steps, in %s: %.0f steps/s.",
-        summary.n_epochs,
+        "Ran %d epoch%s, %d agent steps, in %s: %.0f steps/s.",
+        *(summary.n_epochs, "" if summary.n_epochs == 1 else "s"),
         summary.steps,
         timedelta(seconds=round(summary.seconds)),
         summary.steps / summary.seconds if summary.seconds else 0.0,
@@ -86,4 +87,8 @@ def log_end(summary: RunSummary, files: RunFiles) -> None:
         summary.reward_start,
         summary.reward_end,
     )
+    updates = [m.model.n_updates for m in population.members if is_ppo_model(m.model)]
+    if updates:
+        span = f"{min(updates)} to {max(updates)}" if len(set(updates)) > 1 else str(updates[0])
+        log.info("Updates of each agent's model: %s.", span)
     log.info("Files in %s: %s.", files.directory, ", ".join(files.present()))

@@ -18,8 +18,12 @@ from typing import Any
 
 from sorrel.environment import Environment
 
-from sorrel_recurrent_ppo.population.admission import admit_agents
+from sorrel_recurrent_ppo.population.admission import admit_agents, config_of
 from sorrel_recurrent_ppo.population.epoch_metrics import given_logger, reporting
+from sorrel_recurrent_ppo.population.expected_updates import (
+    warn_of_no_update,
+    warn_of_no_update_ahead,
+)
 from sorrel_recurrent_ppo.population.joining import (
     check_complete,
     leave_out_unused,
@@ -120,6 +124,8 @@ def follow_reset(env: Environment, population: Population) -> None:
 
 
 def _prepare_epoch(env: Environment, population: Population) -> None:
+    if population.epoch == 0 and (config := config_of(env)) is not None:
+        warn_of_no_update_ahead(population.members, config)
     _resume_training(population)
     for callback in population.epoch_start_callbacks:
         callback(env, population.epoch)
@@ -216,6 +222,7 @@ def run_tracked(run: Callable[..., Any], env: Any, *args: Any, **kwargs: Any) ->
             result = run(env, *args, **kwargs)
         population.end_epoch(env)
         completed = True
+        warn_of_no_update(population.members)
     finally:
         population.end_experiment(completed=completed)
     return result

@@ -100,6 +100,7 @@ def compare_runs(
     grouped = [[by_directory[run.directory] for run in group.runs] for group in groups]
     n_epochs, length_notes = _common_length(curves)
     notes += length_notes
+    notes += _untrained_notes(groups)
     if threshold is None:
         threshold = lowest_final(grouped, n_epochs)
     results = [
@@ -133,6 +134,23 @@ def _check_comparable(groups: Sequence[RunGroup], keys: Sequence[str], *, force:
         advice = "group by a key with by=..., or compare them anyway with force=true"
         raise ConfigError(f"the runs are not comparable: {'; '.join(problems)} ({advice})")
     return [f"Compared despite differences: {'; '.join(problems)}."] if problems else []
+
+
+def _untrained_notes(groups: Sequence[RunGroup]) -> list[str]:
+    """Name the runs whose models have made no update, and mark groups of only such runs."""
+    untrained = {id(run): run for group in groups for run in group.runs if run.is_untrained}
+    for group in groups:
+        if all(id(run) in untrained for run in group.runs):
+            group.label += " (no updates)"
+    if not untrained:
+        return []
+    listed = [str(run.directory) for run in untrained.values()]
+    if len(listed) > _MAX_LISTED:
+        listed[_MAX_LISTED:] = [f"and {len(listed) - _MAX_LISTED} more"]
+    return [
+        f"No model was updated in {', '.join(listed)}: an update needs rollout_length steps of an "
+        "agent. Use more epochs, or model.<name>.rollout_length=null to update after every epoch."
+    ]
 
 
 def _repeated_seeds(groups: Sequence[RunGroup]) -> list[str]:

@@ -51,7 +51,9 @@ def _row_labels(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     """Return index, agent, kind and model for the world's total and for each agent."""
     rows = [("total", "", "", "")]
     for index, saved in enumerate(evaluation.agents):
-        rows.append((str(index), str(saved), saved.agent.kind, saved.agent.model_name))
+        untrained = " (no updates)" if saved.agent.n_updates == 0 else ""
+        model = saved.agent.model_name + untrained
+        rows.append((str(index), str(saved), saved.agent.kind, model))
     return rows
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.registry import available_models, is_ppo_model, load_model_class
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
 
@@ -31,6 +32,7 @@ class AgentSummary:
         n_epochs: The number of epochs in which it was present.
         last_epoch: The last of them; 0 in runs without ``agents.csv``.
         kind: Its kind; empty in runs that did not record it.
+        n_updates: The updates of its model; ``None`` if the run does not say.
     """
 
     name: str
@@ -39,6 +41,7 @@ class AgentSummary:
     n_epochs: int
     last_epoch: int = 0
     kind: str = ""
+    n_updates: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,12 @@ class SavedRun:
         present = [agent for agent in self.agents if agent.last_epoch == last_epoch]
         return sorted(present, key=lambda agent: agent.index)
 
+    @property
+    def is_untrained(self) -> bool:
+        """Whether it has recurrent PPO models, none of which has made an update."""
+        known = [agent.n_updates for agent in self.agents if agent.n_updates is not None]
+        return bool(known) and not any(known)
+
     def _agents_with_checkpoints(self) -> list[AgentSummary]:
         stems = (path.stem for path in self.files.checkpoints.glob("*.pt"))
         indices = sorted(int(stem) for stem in stems if stem.isdecimal())
@@ -135,6 +144,7 @@ def _summaries(columns: Mapping[str, np.ndarray]) -> list[AgentSummary]:
     )
     last = len(columns["agent"]) - 1 - backwards
     kinds = columns.get("kind", np.full(len(columns["agent"]), ""))
+    updates = columns.get("train/n_updates", np.full(len(columns["agent"]), ""))
     return [
         AgentSummary(
             str(name),
@@ -143,9 +153,18 @@ def _summaries(columns: Mapping[str, np.ndarray]) -> list[AgentSummary]:
             int(n_epochs),
             int(columns["epoch"][i]),
             str(kinds[i]),
+            _n_updates(str(columns["model"][i]), str(updates[i])),
         )
         for name, i, n_epochs in zip(names, last, counts, strict=True)
     ]
+
+
+def _n_updates(model_name: str, cell: str) -> int | None:
+    """Return the number of updates in a cell, which is empty before the first one."""
+    if cell:
+        return int(float(cell))
+    is_ppo = model_name in available_models() and is_ppo_model(load_model_class(model_name))
+    return 0 if is_ppo else None
 
 
 def find_runs(paths: Iterable[Path]) -> list[SavedRun]:
