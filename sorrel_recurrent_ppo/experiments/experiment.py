@@ -137,7 +137,7 @@ def _run(
     config, population = experiment.config, experiment.population
     animate = config.experiment.get("animate", False)
     first_epoch = next_epoch(state)
-    logger = build_logger(experiment, files, state=state, plain=plain)
+    logger = build_logger(experiment, files, state=state, plain=plain, stop=stop)
     restore_replacements(files, state)
     checkpoints = RunCheckpoints(
         experiment,

@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["INTERRUPTED", "RunStopped", "StopRequest", "stop_requests"]
+__all__ = ["INTERRUPTED", "STOPPING", "RunStopped", "StopRequest", "stop_requests"]
 
 INTERRUPTED = 130  # a shell's exit status for an interrupted program
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_NOTICE = (
-    b"\nStopping after this epoch, which will be saved; interrupt again to stop immediately.\n"
-)
+STOPPING = "Stopping after this epoch, which will be saved; Ctrl-C again stops at once."
 
 
 class RunStopped(KeyboardInterrupt):
@@ -35,10 +33,12 @@ class StopRequest:
 
     Attributes:
         requested: Whether to stop after the current epoch.
+        is_shown: Whether a live view shows the request.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self.is_shown = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal.
@@ -49,8 +49,9 @@ class StopRequest:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        # Not through a stream: the signal may interrupt a write to it.
-        os.write(2, _NOTICE)
+        if not self.is_shown:
+            # Not through a stream: the signal may interrupt a write to it.
+            os.write(2, f"\n{STOPPING}\n".encode())
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from rich.console import Console
 from sorrel.utils.logging import TensorboardLogger
 
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
+from sorrel_recurrent_ppo.experiments.interruption import StopRequest
 from sorrel_recurrent_ppo.experiments.logging.csv_sink import CsvSink
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import Sink
 from sorrel_recurrent_ppo.experiments.logging.progress import progress_sinks
@@ -24,7 +25,12 @@ __all__ = ["build_logger"]
 
 
 def build_logger(
-    experiment: BuiltExperiment, files: RunFiles, *, state: dict[str, Any] | None, plain: bool
+    experiment: BuiltExperiment,
+    files: RunFiles,
+    *,
+    state: dict[str, Any] | None,
+    plain: bool,
+    stop: StopRequest | None = None,
 ) -> RunLogger:
     """Return the logger of a run, with its sinks open.
 
@@ -33,6 +39,7 @@ def build_logger(
         files: The run's files.
         state: The state from which the run resumes; ``None`` for a new run.
         plain: Show the progress as lines even on a terminal.
+        stop: The request to stop, which a live view shows.
 
     Raises:
         CheckpointError: Rows of completed epochs are missing from the CSV files.
@@ -50,7 +57,7 @@ def build_logger(
         CsvSink(files, first_epoch=first_epoch, n_agent_rows=n_agent_rows(state)),
         tensorboard_sink,
         *_state_sinks(experiment, files),
-        *progress_sinks(Console(), last_epoch, plain=plain, quiet=quiet),
+        *progress_sinks(Console(), last_epoch, plain=plain, quiet=quiet, stop=stop),
         *wandb,  # prints on close: after the view
     ]
     turn_logger = tensorboard if config.log_turns else None

@@ -12,14 +12,15 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from sorrel_recurrent_ppo.experiments.interruption import STOPPING, StopRequest
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import AgentRecord, EpochRecord
+from sorrel_recurrent_ppo.experiments.logging.latest_loss import NOT_YET, LatestLoss
 from sorrel_recurrent_ppo.experiments.logging.pace import Pace
 
 __all__ = ["LiveView"]
 
 MAX_AGENTS = 8  # with more, the best, the worst and the mean are shown
 RECENT_EPOCHS = 10
-NOT_YET = "-"
 
 
 class _Row(NamedTuple):
@@ -50,16 +51,25 @@ class LiveView:
     Args:
         console: The terminal.
         last_epoch: The number of the run's last epoch; they are counted from 0.
+        stop: The request to stop, which is shown as soon as it is made.
     """
 
-    def __init__(self, console: Console, last_epoch: int) -> None:
+    def __init__(self, console: Console, last_epoch: int, stop: StopRequest | None = None) -> None:
         self._last_epoch = last_epoch
+        self._stop = stop
+        if stop is not None:
+            stop.is_shown = True
+        self._loss = LatestLoss()
         self._pace = Pace(last_epoch)
         self._record: EpochRecord | None = None
         self._recent: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT_EPOCHS))
+        self._parts: list[RenderableType] = [self._progress()]
         # On a terminal with too few lines, only the top of the view is shown.
         self._live = Live(
-            self.__rich__(), console=console, refresh_per_second=4, vertical_overflow="ellipsis"
+            get_renderable=self.__rich__,  # called by each refresh, also within an epoch
+            console=console,
+            refresh_per_second=4,
+            vertical_overflow="ellipsis",
         )
         self._live.start(refresh=True)
 
@@ -69,17 +79,20 @@ class LiveView:
         self._pace.add(record)
         for agent in record.agents:
             self._recent[agent.name].append(agent.reward)
-        self._live.update(self.__rich__())
+        self._loss.add(record)
+        # Here, not in __rich__, which the display's thread calls while epochs run.
+        self._parts = [self._progress(), self._table(record)]
 
     def close(self) -> None:
         """Leave the latest state on the terminal, and the cursor below it."""
         self._live.stop()
+        if self._stop is not None:
+            self._stop.is_shown = False
 
     def __rich__(self) -> RenderableType:
         """Return the current view."""
-        if self._record is None:
-            return self._progress()
-        return Group(self._progress(), self._table(self._record))
+        is_stopping = self._stop is not None and self._stop.requested
+        return Group(*self._parts, STOPPING) if is_stopping else Group(*self._parts)
 
     def _progress(self) -> Table:
         record, last = self._record, self._last_epoch
@@ -105,7 +118,8 @@ class LiveView:
         has_kinds = len({agent.kind for agent in record.agents}) > 1
         for name in ("agent", "kind", "model") if has_kinds else ("agent", "model"):
             table.add_column(name, no_wrap=True)
-        for name in ("reward", f"last {RECENT_EPOCHS}", "loss", "KL", "entropy"):
+        loss = "loss" if self._loss.epoch in (-1, record.epoch) else f"loss ({self._loss.when})"
+        for name in ("reward", f"last {RECENT_EPOCHS}", loss, "KL", "entropy"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self._rows(record):
             table.add_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write, sync_file
 
 __all__ = ["RunCheckpoints"]
+
+log = logging.getLogger(__name__)
 
 
 class RunCheckpoints:
@@ -63,6 +66,7 @@ class RunCheckpoints:
         if stops or epoch % self._period == 0 or epoch == self._last_epoch:
             self._save(is_complete=epoch == self._last_epoch)
         if stops:
+            log.info("Stopping after epoch %d, as requested.", epoch)
             raise RunStopped(epoch)
 
     def _save(self, *, is_complete: bool) -> None:

@@ -1,12 +1,13 @@
 """Plain progress lines, and the choice between them and the live view."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
 from sorrel_recurrent_ppo.experiments.logging.live_view import LiveView
 from sorrel_recurrent_ppo.experiments.logging.progress import PlainProgress, progress_sinks
-from support.progress_display import record, shown, terminal, text
+from support.progress_display import DIAGNOSTICS, record, shown, terminal, text
 
 
 def plain(*records, last_epoch):
@@ -47,3 +48,34 @@ def test_progress_sinks_depend_on_terminal_plain_and_quiet():
     (view,) = progress_sinks(terminal(), 9)
     view.close()
     assert isinstance(view, LiveView)
+
+
+def without_update(epoch):
+    return replace(record(epoch, diagnostics={}), loss=0.0)
+
+
+def updated(epoch, n_updates, loss):
+    diagnostics = {**DIAGNOSTICS, "train/loss": loss, "train/n_updates": n_updates}
+    return replace(record(epoch, diagnostics=diagnostics), loss=2 * loss)
+
+
+def test_loss_is_that_of_the_latest_update_with_its_epoch():
+    records = [
+        without_update(0),
+        updated(1, 1.0, 0.25),
+        replace(updated(2, 1.0, 0.25), loss=0.0),  # diagnostics are those of the latest update
+        updated(3, 2.0, -0.5),
+    ]
+    lines = plain(*records, last_epoch=3)
+    losses = [line.partition("loss ")[2].split("  ")[0] for line in lines]
+    assert losses == ["-", "0.25", "0.25 (epoch 1)", "-0.5"]
+    _, heading, *_ = shown(*records[:3])
+    assert "loss (epoch 1)" in heading
+    _, heading, *_ = shown(*records)
+    assert "loss (" not in heading
+
+
+def test_loss_of_models_that_do_not_count_their_updates_is_that_of_the_epoch():
+    records = [replace(record(k, diagnostics={}), loss=value) for k, value in enumerate([0.0, 0.7])]
+    lines = plain(*records, last_epoch=1)
+    assert [line.partition("loss ")[2].split("  ")[0] for line in lines] == ["-", "0.7"]
