@@ -47,6 +47,7 @@ from sorrel_recurrent_ppo.population.lifecycle import (
 )
 from sorrel_recurrent_ppo.population.members import Population, is_lent, member_of, population_of
 from sorrel_recurrent_ppo.population.model_choice import ModelRequest, read_requests
+from sorrel_recurrent_ppo.population.near_misses import warn_of_near_misses
 from sorrel_recurrent_ppo.population.records import save_in_hydra_directory
 from sorrel_recurrent_ppo.population.research_names import warn_of_research_keys
 from sorrel_recurrent_ppo.registry import available_models
@@ -203,6 +204,7 @@ def honour_config(env: Environment, *, always: bool = False) -> None:
     if agents and all(is_lent(agent) for agent in agents):
         return  # a probe, which is to change nothing; it may get agents of its own later
     _hook.seen.add(env)
+    warn_of_near_misses(config, available_models())
     section = OmegaConf.select(config, "replacement")
     is_schedule = section != "none" and isinstance(section, DictConfig | str)
     schedule = schedule_from_config(config) if is_schedule else None

@@ -45,7 +45,7 @@ from sorrel_recurrent_ppo.registry import (
     model_parameters,
 )
 from sorrel_recurrent_ppo.support.checks import check_flag
-from sorrel_recurrent_ppo.support.log_once import log_once
+from sorrel_recurrent_ppo.support.log_once import announce, log_once
 from sorrel_recurrent_ppo.support.randomness import untouched_random_state
 
 __all__ = [
@@ -330,7 +330,7 @@ def _log_changes(changes: Sequence[str], first: int) -> None:
     for change, group in itertools.groupby(changes):
         last = first + len(list(group)) - 1
         agents = f"agent {first}" if first == last else f"agents {first}-{last}"
-        _log.info("%s: %s", agents, change)
+        announce(_log, f"{agents}: {change}")
         first = last + 1
 
 

@@ -26,8 +26,7 @@ def epoch_metrics(population: Population) -> dict[str, float]:
 
     Returns:
         The diagnostics of the models' latest updates, each the mean over the agents that report
-        it (none before the first update); and in a population of several kinds of models each
-        agent's reward, as ``reward/<name>_<model>``.
+        it (none before the first update); and each agent's reward, as ``reward/<name>``.
     """
     reported: dict[str, list[float]] = {}
     for member in population.members:
@@ -37,9 +36,8 @@ def epoch_metrics(population: Population) -> dict[str, float]:
             for name, value in diagnostics.items():
                 reported.setdefault(name, []).append(value)
     values = {name: float(np.mean(each)) for name, each in reported.items()}
-    if len({member.model_name for member in population.members}) > 1:
-        for member in population.members:
-            values[f"reward/{member.name}_{member.model_name}"] = member.epoch_reward
+    for member in population.members:
+        values[f"reward/{member.name}"] = member.epoch_reward
     return values
 
 

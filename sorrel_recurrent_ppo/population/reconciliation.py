@@ -32,6 +32,7 @@ from sorrel_recurrent_ppo.population.model_choice import (
 from sorrel_recurrent_ppo.population.records import Replacement
 from sorrel_recurrent_ppo.population.seeds import run_seed
 from sorrel_recurrent_ppo.registry import available_models, find_name, is_ppo_model
+from sorrel_recurrent_ppo.support.log_once import announce
 from sorrel_recurrent_ppo.support.randomness import derive_seed
 
 __all__ = ["reconcile"]
@@ -123,7 +124,7 @@ def _replace(env: Environment, population: Population, former: Member, agent: Ag
         former, agent, model_name=model_name, seed=seed, kind=kind, own_model=own_model
     )
     record = Replacement.of(former, member, by="environment")
-    _log.info("%s", record)
+    announce(_log, str(record))
     return record
 
 
@@ -186,7 +187,7 @@ def _follow_swapped_models(population: Population, agents: Sequence[Agent]) -> N
         if member.rewards or member.n_steps:
             joined = population.succeed(member, agent, model_name=name, seed=None)
             records.append(Replacement.of(member, joined, by="environment"))
-            _log.info("%s", records[-1])
+            announce(_log, str(records[-1]))
         else:
             member.model_name, member.seed = name, None
             population.bind(member, agent)

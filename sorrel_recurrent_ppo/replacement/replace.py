@@ -24,6 +24,7 @@ from sorrel_recurrent_ppo.population.records import Replacement, save_in_hydra_d
 from sorrel_recurrent_ppo.population.seeds import run_seed
 from sorrel_recurrent_ppo.registry import find_name
 from sorrel_recurrent_ppo.replacement.newcomers import Newcomer, ReplacedAgent, build_newcomer
+from sorrel_recurrent_ppo.support.log_once import announce
 from sorrel_recurrent_ppo.support.randomness import derive_seed
 
 __all__ = ["admit_newcomers", "replace_agent"]
@@ -137,7 +138,7 @@ def admit_newcomers(
             newcomer.index, newcomer.model, model_name=newcomer.model_name, seed=newcomer.seed
         )
         record = Replacement.of(former, joined, by=by, checkpoint=newcomer.checkpoint)
-        _log.info("%s", record)
+        announce(_log, str(record))
         records.append(record)
     if records:
         population.record_replacements(records)

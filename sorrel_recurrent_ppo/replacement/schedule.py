@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
+from sorrel_recurrent_ppo.replacement.preset import settled_section
 from sorrel_recurrent_ppo.replacement.selection import SelectionRule
 from sorrel_recurrent_ppo.support.checks import check_integer, check_integers
 
@@ -172,6 +173,7 @@ def read_schedule(section: Any, seed: int) -> Schedule | None:
     given = _packaged(section) if isinstance(section, str) else section
     if not isinstance(given, Mapping):
         raise ConfigError(f"replacement must be a section or a name, not {section!r}")
+    given = settled_section(given)
     defaults = _read_yaml("base/schedule")
     for key in given:
         if key not in defaults:

@@ -20,7 +20,7 @@ class AgentRecord:
         index: Its index in the population.
         model: Its model's registry name.
         reward: Its reward of the epoch, summed over the turns.
-        diagnostics: Metrics of its model's latest update; empty for models that report none.
+        diagnostics: Metrics of its model's latest update, or the epsilon of a model that has one.
         kind: Its kind.
     """
 

@@ -21,6 +21,7 @@ from sorrel_recurrent_ppo.experiments.logging.epoch_records import (
     Sink,
 )
 from sorrel_recurrent_ppo.population.members import Population
+from sorrel_recurrent_ppo.registry import is_ppo_model
 
 __all__ = ["RunLogger"]
 
@@ -184,10 +185,17 @@ class RunLogger(Logger):
                 model=member.model_name,
                 kind=member.kind,
                 reward=member.epoch_reward,
-                diagnostics=getattr(member.agent.model, "diagnostics", {}),
+                diagnostics=_diagnostics(member.agent.model),
             )
             for member in self._population.members
         ]
+
+
+def _diagnostics(model: Any) -> Mapping[str, float]:
+    """Return what a model reports: a recurrent PPO its latest update, others their epsilon."""
+    if is_ppo_model(model):
+        return model.diagnostics
+    return {"epsilon": float(model.epsilon)} if hasattr(model, "epsilon") else {}
 
 
 def _count_steps(population: Population) -> tuple[int, int]:
