@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
 from popgym.core.env import POPGymEnv
-from popgym.envs.position_only_cartpole import PositionOnlyCartPoleEasy
-from popgym.envs.repeat_first import RepeatFirstEasy
+from popgym.envs.concentration import ConcentrationEasy
+from popgym.envs.minesweeper import MineSweeperEasy
+from popgym.envs.noisy_position_only_cartpole import NoisyPositionOnlyCartPoleMedium
+from popgym.envs.position_only_cartpole import (
+    PositionOnlyCartPoleEasy,
+    PositionOnlyCartPoleMedium,
+)
+from popgym.envs.repeat_first import RepeatFirstEasy, RepeatFirstMedium
 from popgym.envs.repeat_previous import RepeatPreviousEasy
-from popgym.wrappers import Flatten, PreviousAction
+from popgym.envs.velocity_only_cartpole import VelocityOnlyCartPoleEasy
+from popgym.wrappers import DiscreteAction, Flatten, PreviousAction
 
-__all__ = ["ENVIRONMENTS"]
+__all__ = ["ENVIRONMENTS", "POPGYM"]
 
 
 def _popgym(env_class: Callable[[], POPGymEnv]) -> gym.Env:
     """Make a POPGym environment as its authors run it, with the previous action observed."""
-    return _as_float32(Flatten(PreviousAction(env_class())))
+    env = Flatten(PreviousAction(env_class()))
+    if not isinstance(env.action_space, gym.spaces.Discrete):
+        env = DiscreteAction(env)
+    return _as_float32(env)
 
 
 def _cartpole_without_velocities() -> gym.Env:
@@ -35,9 +46,22 @@ def _as_float32(env: gym.Env) -> gym.Env:
     return gym.wrappers.TransformObservation(env, lambda obs: np.asarray(obs, np.float32), space)
 
 
+POPGYM: dict[str, Callable[[], POPGymEnv]] = {
+    env_class.__name__: env_class
+    for env_class in (
+        PositionOnlyCartPoleEasy,
+        RepeatFirstEasy,
+        RepeatPreviousEasy,
+        RepeatFirstMedium,
+        PositionOnlyCartPoleMedium,
+        VelocityOnlyCartPoleEasy,
+        NoisyPositionOnlyCartPoleMedium,
+        ConcentrationEasy,
+        MineSweeperEasy,
+    )
+}
+
 ENVIRONMENTS: dict[str, Callable[[], gym.Env]] = {
-    "PositionOnlyCartPoleEasy": lambda: _popgym(PositionOnlyCartPoleEasy),
-    "RepeatFirstEasy": lambda: _popgym(RepeatFirstEasy),
-    "RepeatPreviousEasy": lambda: _popgym(RepeatPreviousEasy),
+    **{name: partial(_popgym, env_class) for name, env_class in POPGYM.items()},
     "CartPoleNoVel": _cartpole_without_velocities,
 }

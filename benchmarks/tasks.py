@@ -8,6 +8,7 @@ from functools import partial
 from statistics import fmean
 from typing import Any
 
+from gym_envs import POPGYM
 from gym_learning import SB3, run_in_gym
 from records import Job, Record
 from sorrel_learning import CONTESTANTS, run_in_sorrel
@@ -92,12 +93,12 @@ def _sorrel(
     )
 
 
-def _cue_recall(corridor: int, budget: int) -> Task:
+def _cue_recall(corridor: int, budget: int, *overrides: str) -> Task:
     return _sorrel(
         "cue_recall",
         (*_BOTH, *(f"{model}, state zeroed" for model in _BOTH), "iqn"),
         budget,
-        overrides=(f"world.corridor={corridor}",),
+        overrides=(f"world.corridor={corridor}", *overrides),
         score="success_rate",
     )
 
@@ -116,9 +117,12 @@ def _popgym(environment: str) -> Task:
 
 
 TASKS: dict[str, Task] = {
-    # An epoch of cue_recall has 200 steps: 60,000 and 200,000 steps in total.
+    # An epoch of cue_recall has 200 steps, with a corridor of 100 it has 400.
     "cue_recall-8": _cue_recall(8, 300),
     "cue_recall-20": _cue_recall(20, 1_000),
+    "cue_recall-50": _cue_recall(50, 500),
+    "cue_recall-50-distractors": _cue_recall(50, 1_000, "world.distractors=true"),
+    "cue_recall-100": _cue_recall(100, 750, "experiment.max_turns=400"),
     "treasurehunt": _sorrel("treasurehunt", (*_BOTH, "iqn", "random", "expert"), 501),
     "cleanup": _sorrel("cleanup", (*_BOTH, "iqn", "random"), 300),
     "tag": _sorrel("tag", (*_BOTH, "iqn", "random"), 1_000),
@@ -133,9 +137,7 @@ TASKS: dict[str, Task] = {
         500,
         overrides=[f"world.resources.{name}.harm=0.0" for name in ("coal", "gem")],
     ),
-    "PositionOnlyCartPoleEasy": _popgym("PositionOnlyCartPoleEasy"),
-    "RepeatFirstEasy": _popgym("RepeatFirstEasy"),
-    "RepeatPreviousEasy": _popgym("RepeatPreviousEasy"),
+    **{name: _popgym(name) for name in POPGYM},
     "CartPoleNoVel": Task(
         run=partial(run_in_gym, environment="CartPoleNoVel"),
         contestants=(*_BOTH, "sb3-contrib, its acceptance test"),
