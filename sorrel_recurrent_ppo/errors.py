@@ -8,6 +8,7 @@ from collections.abc import Iterable
 __all__ = [
     "CheckpointError",
     "ConfigError",
+    "JobFailed",
     "NumericalError",
     "did_you_mean",
     "missing_from_sorrel",
@@ -23,6 +24,13 @@ class ConfigError(ValueError):
 
 class CheckpointError(RuntimeError):
     """A checkpoint is missing, damaged, unsafe, or belongs to another model."""
+
+
+class JobFailed(SystemExit):
+    """A job of the program ``run`` ends with an error that its cause describes.
+
+    Hydra passes it on without lines of its own, since it is no ``Exception``.
+    """
 
 
 class NumericalError(FloatingPointError):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple, NoReturn
 
-from sorrel_recurrent_ppo.errors import unknown_name
+from sorrel_recurrent_ppo.errors import JobFailed, unknown_name
 from sorrel_recurrent_ppo.experiments.interruption import INTERRUPTED
 
 __all__ = ["COMMANDS", "Command", "main"]
@@ -49,13 +49,20 @@ def main() -> None:
             COMMANDS[name].run(rest)
     except KeyboardInterrupt:
         _exit(f"{PROGRAM} {name}: interrupted", INTERRUPTED)
+    except JobFailed as failed:
+        _report(name, failed.__cause__ or failed, debug=debug)
     except Exception as error:
-        from sorrel_recurrent_ppo.cli.error_messages import user_message
+        _report(name, error, debug=debug)
 
-        message = None if debug else user_message(error)
-        if message is None:
-            raise
-        _exit(f"{PROGRAM} {name}: {message}", USER_ERROR)
+
+def _report(command: str, error: BaseException, *, debug: bool) -> NoReturn:
+    """End the program with the message for an error, or with its traceback if there is none."""
+    from sorrel_recurrent_ppo.cli.error_messages import user_message
+
+    message = None if debug else user_message(error)
+    if message is None:
+        raise error
+    _exit(f"{PROGRAM} {command}: {message}", USER_ERROR)
 
 
 @contextmanager

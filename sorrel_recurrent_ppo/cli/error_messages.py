@@ -6,9 +6,14 @@ import errno
 from collections.abc import Iterator
 from typing import Any
 
-from hydra.errors import CompactHydraException, MissingConfigException
+from hydra.errors import (
+    CompactHydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from sorrel_recurrent_ppo.errors import (
     CheckpointError,
@@ -40,6 +45,14 @@ def user_message(error: BaseException) -> str | None:
         return _missing_choice(error)
     if isinstance(error, OSError):
         return _system_error(error)
+    if isinstance(error, YAMLError):
+        return f"a config file is not valid YAML: {' '.join(str(error).split())}"
+    if isinstance(error, OverrideParseException):
+        return (
+            f"the argument {error.override!r} cannot be read. Put arguments with brackets, spaces "
+            "or quotes into quotes of the shell, such as 'model.type=[lstm_ppo,iqn]', without "
+            "spaces outside of lists"
+        )
     cause = error.__cause__
     if isinstance(error, CompactHydraException):
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):
@@ -70,7 +83,13 @@ def _missing_choice(error: MissingConfigException) -> str:
     options = [option for option in error.options or () if option != "base"]
     if not group or not options:
         return _without_details(error)
-    return unknown_name(f"there is no {group}", choice, options)
+    message = unknown_name(f"there is no {group}", choice, options)
+    if group == "environment":
+        message += (
+            ". --config-dir=DIR adds DIR/environment/NAME.yaml as environment=NAME; "
+            "environment=custom runs a class of your own"
+        )
+    return message
 
 
 def _unknown_key(error: ConfigKeyError | ConfigAttributeError) -> str:

@@ -11,6 +11,8 @@ from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from sorrel_recurrent_ppo.errors import JobFailed
+
 __all__ = ["isolate_job_failures"]
 
 log = logging.getLogger(__name__)
@@ -24,14 +26,17 @@ def isolate_job_failures(job: Callable[[DictConfig], float]) -> Callable[[DictCo
     plain exception, and the traceback is logged to the job's ``run.log``.
 
     Args:
-        job: Hydra's task function, which is unaffected outside a sweep.
+        job: Hydra's task function. Outside a sweep its one-line errors become `JobFailed`.
     """
 
     @functools.wraps(job)
     def run(config: DictConfig) -> float:
         hydra_config = HydraConfig.get()
         if hydra_config.mode is not RunMode.MULTIRUN:
-            return job(config)
+            try:
+                return job(config)
+            except CompactHydraException as error:
+                raise JobFailed(str(error)) from error
         directory = hydra_config.runtime.output_dir
         try:
             return job(config)

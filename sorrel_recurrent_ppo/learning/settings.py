@@ -43,6 +43,7 @@ class PPOSettings:
         obs_dim: ``(channels, height, width)`` of the picture at the start of the observation.
         action_dims: Sizes of the action's branches; ``None`` for the model's default.
         layer_norm: Normalise the input of the recurrent core.
+        max_time_constant: Longest time constant of the recurrent units at the start, in steps.
         previous_action_reward: Feed the previous action and reward to the network.
         rollout_length: Minimum number of agent steps before an update; epochs are never cut.
             ``None`` for an update at the end of every epoch, whatever its length.
@@ -78,6 +79,7 @@ class PPOSettings:
     obs_dim: tuple[int, int, int] | None
     action_dims: tuple[int, ...] | None
     layer_norm: bool
+    max_time_constant: float
     previous_action_reward: bool
     rollout_length: int | None
     sequence_length: int
@@ -109,6 +111,8 @@ class PPOSettings:
             self._set(name, check_number(name, getattr(self, name), above=0.0))
         for name in ("entropy_start", "entropy_end", "value_coef"):
             self._set(name, check_number(name, getattr(self, name), low=0.0))
+        constant = check_number("max_time_constant", self.max_time_constant, low=2.0)
+        self._set("max_time_constant", constant)
         for name in ("gamma", "gae_lambda"):
             self._set(name, check_number(name, getattr(self, name), low=0.0, high=1.0))
         factor = check_number(

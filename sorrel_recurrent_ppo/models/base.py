@@ -138,6 +138,7 @@ class RecurrentPPO(PyTorchModel):
             layer_size=self.layer_size,
             hidden_size=settings.hidden_size,
             layer_norm=settings.layer_norm,
+            max_time_constant=settings.max_time_constant,
         ).to(self.device)
         self._step = PolicyStep(self.policy)
         self.learner = PPOLearner(self.policy, settings, np.random.default_rng())

@@ -31,6 +31,7 @@ class RecurrentPolicy(nn.Module):
         layer_size: int,
         hidden_size: int,
         layer_norm: bool,
+        max_time_constant: float,
     ):
         super().__init__()
         self.encoder = build_encoder(layout, layer_size)
@@ -38,10 +39,12 @@ class RecurrentPolicy(nn.Module):
         self.norm = nn.LayerNorm(width) if layer_norm else nn.Identity()
         self.core = RecurrentCore(cell, width, hidden_size)
         self.heads = ActorCriticHeads(hidden_size, action_dims)
-        self._initialise()
+        self._initialise(max_time_constant)
 
-    def _initialise(self) -> None:
+    def _initialise(self, max_time_constant: float) -> None:
         """Set orthogonal weights and zero biases, with the gains of Andrychowicz et al. 2021.
+
+        The gates of the core have biases for time constants from 2 steps to the longest.
 
         The gain is sqrt(2) before a ReLU, 1 in the core and the critic, and 0.01 in the actor, so
         that the initial policy is close to uniform.
@@ -57,6 +60,7 @@ class RecurrentPolicy(nn.Module):
                     nn.init.orthogonal_(gate)
             else:
                 nn.init.zeros_(parameter)
+        self.core.set_time_constants(max_time_constant)
         _orthogonal(self.heads.actor, 0.01)
         _orthogonal(self.heads.critic, 1.0)
 

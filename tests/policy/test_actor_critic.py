@@ -26,7 +26,13 @@ def make_policy(cell, layout, *, layer_norm=False):
     with torch.random.fork_rng():
         torch.manual_seed(7)
         policy = RecurrentPolicy(
-            layout, cell, DIMS, layer_size=41, hidden_size=H, layer_norm=layer_norm
+            layout,
+            cell,
+            DIMS,
+            layer_size=41,
+            hidden_size=H,
+            layer_norm=layer_norm,
+            max_time_constant=200,
         )
         with torch.no_grad():
             for parameter in policy.parameters():
@@ -152,9 +158,59 @@ def test_initial_policy_is_nearly_uniform(cell):
     with torch.random.fork_rng():
         torch.manual_seed(5)
         policy = RecurrentPolicy(
-            LAYOUTS["flat"], cell, DIMS, layer_size=53, hidden_size=53, layer_norm=False
+            LAYOUTS["flat"],
+            cell,
+            DIMS,
+            layer_size=53,
+            hidden_size=53,
+            layer_norm=False,
+            max_time_constant=200,
         )
         obs = torch.randn(17, 13)
     distribution, _, _ = policy.step(obs, policy.core.zero_state(17, "cpu"))
     for part in distribution.logits.split(DIMS, dim=1):
         assert part.softmax(dim=1).sub(1 / part.shape[1]).abs().max() < 0.03
+
+
+@cells
+@pytest.mark.parametrize("seed", range(3))
+def test_gradients_reach_back_fifty_steps_at_the_start(cell, seed):
+    def attenuation(max_time_constant):
+        """Return the gradient of the last value by the first observation, per that by the last."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            policy = RecurrentPolicy(
+                LAYOUTS["flat"],
+                *(cell, DIMS),
+                layer_size=128,
+                hidden_size=128,
+                layer_norm=False,
+                max_time_constant=max_time_constant,
+            )
+            obs = torch.randn(51, 13, requires_grad=True)
+        output = policy.core(policy.features(obs).unsqueeze(1), policy.core.zero_state(1, "cpu"))
+        _, value = policy.heads(output[-1])
+        (gradient,) = torch.autograd.grad(value.sum(), obs)
+        return float(gradient[0].norm() / gradient[-1].norm())
+
+    assert attenuation(200) > 0.003
+    assert attenuation(2) < 1e-5  # gates that are half open
+
+
+@cells
+def test_units_forget_over_the_stated_times(cell):
+    policy, _ = make_policy(cell, LAYOUTS["flat"])
+    core = policy.core
+    for parameter in core.parameters():
+        torch.nn.init.zeros_(parameter)
+    core.set_time_constants(32)
+    state = core.state_from_flat(torch.ones(1, core.state_size))
+    _, after = core.step(torch.zeros(1, 41), state)
+    kept = (
+        after[1] if isinstance(after, tuple) else after
+    )  # the candidate is zero: nothing is added
+    constants = np.array([2, 2, 2, 8, 32])
+    np.testing.assert_allclose(kept.detach().numpy().ravel(), 1 - 1 / constants, rtol=1e-6)
+    if cell == "lstm":
+        _, _, bias, _ = core.weights()
+        np.testing.assert_allclose(torch.sigmoid(bias[:H]).detach(), 1 / constants, rtol=1e-6)
