@@ -15,7 +15,7 @@ from sorrel_recurrent_ppo.experiments.logging.progress import progress_sinks
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.logging.tensorboard_sink import TensorboardSink
 from sorrel_recurrent_ppo.experiments.logging.wandb_logging import wandb_sinks
-from sorrel_recurrent_ppo.experiments.resume.run_state import n_agent_rows, next_epoch
+from sorrel_recurrent_ppo.experiments.resume.run_state import next_epoch, saved_sinks
 from sorrel_recurrent_ppo.experiments.state_recording import StateSink
 from sorrel_recurrent_ppo.recording.agent_view import animate_agent_view
 from sorrel_recurrent_ppo.recording.recorded_states import RecordedStates
@@ -53,15 +53,19 @@ def build_logger(
     tensorboard_sink = TensorboardSink(tensorboard)
     if has_events and not config.log_turns:  # turns have other step numbers than epochs
         tensorboard_sink.purge_from(first_epoch)
+    csv = CsvSink(files, kept=saved_sinks(state).get("csv"))
     sinks: list[Sink] = [
-        CsvSink(files, first_epoch=first_epoch, n_agent_rows=n_agent_rows(state)),
+        csv,
         tensorboard_sink,
         *_state_sinks(experiment, files),
         *progress_sinks(Console(), last_epoch, plain=plain, quiet=quiet, stop=stop),
         *wandb,  # prints on close: after the view
     ]
     turn_logger = tensorboard if config.log_turns else None
-    logger = RunLogger(experiment.population, config, sinks, turn_logger=turn_logger)
+    stateful = {"csv": csv}
+    logger = RunLogger(
+        experiment.population, config, sinks, turn_logger=turn_logger, stateful=stateful
+    )
     logger.skip_until(first_epoch)
     return logger
 

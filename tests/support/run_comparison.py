@@ -8,11 +8,14 @@ import torch
 from sorrel_recurrent_ppo.experiments.resume.run_state import read_run_state
 from support.small_runs import without_times
 
+# Wall times differ between runs, and with them the size of metrics.csv.
+OF_TIMES = ("seconds", "size")
+
 
 def plain(value: Any) -> Any:
     """Return a run's state in a form that ``==`` compares bit for bit."""
     if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items() if key != "seconds"}
+        return {key: plain(inner) for key, inner in value.items() if key not in OF_TIMES}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     if isinstance(value, torch.Tensor):

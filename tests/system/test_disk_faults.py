@@ -18,7 +18,7 @@ from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.experiments import experiment
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
 from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.support.csv_table import CsvTable, read_columns
+from sorrel_recurrent_ppo.support.csv_table import CsvTable, TablePosition, read_columns
 from support.run_comparison import assert_same_runs
 from support.small_models import small_model
 from support.small_runs import run, small_config
@@ -175,7 +175,7 @@ def save_another_model(path):
 
 
 def add_a_column(path):
-    with CsvTable(path, ["epoch"], n_kept=1) as table:
+    with CsvTable(path, ["epoch"], kept=TablePosition(1)) as table:
         table.append({"epoch": 1, "new": 2})
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
 from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
 from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.support.csv_table import CsvTable
+from sorrel_recurrent_ppo.support.csv_table import CsvTable, TablePosition
 
 __all__ = ["CsvSink"]
 
@@ -15,28 +19,36 @@ class CsvSink:
 
     Args:
         files: The run's files.
-        first_epoch: The epoch from which the run resumes; the rows before it are kept.
-        n_agent_rows: The number of rows of ``agents.csv`` before that epoch.
+        kept: The rows of each file to keep, for a resumed run: what :meth:`state_dict` returned,
+            with at least ``n_rows`` of ``metrics`` and ``agents``.
 
     Raises:
-        CheckpointError: Rows before ``first_epoch`` are missing.
+        CheckpointError: Rows of completed epochs are missing.
     """
 
-    def __init__(self, files: RunFiles, *, first_epoch: int = 0, n_agent_rows: int = 0) -> None:
+    def __init__(
+        self, files: RunFiles, *, kept: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        positions = {name: TablePosition(**position) for name, position in (kept or {}).items()}
         self._metrics = CsvTable(
             files.metrics,
             ["epoch", "reward", "loss", "epsilon", "steps", "seconds"],
-            n_kept=first_epoch,
+            kept=positions.get("metrics"),
         )
         try:
             self._agents = CsvTable(
                 files.agents,
                 ["epoch", "agent", "index", "model", "kind", "reward"],
-                n_kept=n_agent_rows,
+                kept=positions.get("agents"),
             )
         except (CheckpointError, OSError):
             self._metrics.close()
             raise
+
+    def state_dict(self) -> dict[str, dict[str, Any]]:
+        """Return where the files end, as plain values."""
+        tables = {"metrics": self._metrics, "agents": self._agents}
+        return {name: asdict(table.position) for name, table in tables.items()}
 
     def write(self, record: EpochRecord) -> None:
         """Append the epoch's rows."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-__all__ = ["AGENT_REWARD", "AgentRecord", "EpochRecord", "Sink", "scalars"]
+__all__ = ["AGENT_REWARD", "AgentRecord", "EpochRecord", "Sink", "StatefulSink", "scalars"]
 
 AGENT_REWARD = "reward/"  # prefix of single agents' reward metrics
 
@@ -88,3 +88,11 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Flush and close; nothing is written afterwards."""
+
+
+class StatefulSink(Sink, Protocol):
+    """A sink whose state is a part of the run's."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as plain values; a resumed run builds the sink with it."""
+        ...

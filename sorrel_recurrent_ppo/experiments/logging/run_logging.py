@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from sorrel_recurrent_ppo.experiments.logging.epoch_records import (
     AgentRecord,
     EpochRecord,
     Sink,
+    StatefulSink,
 )
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
@@ -36,6 +38,7 @@ class RunLogger(Logger):
         config: The config of the experiment.
         sinks: Destinations of each epoch, in this order.
         turn_logger: A Sorrel logger for every turn, or ``None``.
+        stateful: Those of the sinks whose states are a part of the run's, by name.
     """
 
     def __init__(
@@ -44,12 +47,12 @@ class RunLogger(Logger):
         config: DictConfig,
         sinks: Sequence[Sink],
         turn_logger: Logger | None = None,
+        stateful: Mapping[str, StatefulSink] = MappingProxyType({}),
     ) -> None:
         super().__init__(config.experiment.epochs)
         self.steps = 0
         self.turns = 0
         self.seconds = 0.0
-        self.agent_rows = 0
         self._last_recorded = -1
         self._first_epoch = 0
         self._is_restored = True
@@ -57,6 +60,7 @@ class RunLogger(Logger):
         self._population = population
         self._sinks = sinks
         self._turn_logger = turn_logger
+        self._stateful = stateful
         self._epoch_started = time.perf_counter()
 
     def record_step(self, stats: TurnStats) -> None:
@@ -105,7 +109,6 @@ class RunLogger(Logger):
         self._epoch_started = now
         self._last_recorded = epoch
         self.seconds += record.seconds
-        self.agent_rows += len(record.agents)
         for sink in self._sinks:
             sink.write(record)
 
@@ -150,13 +153,13 @@ class RunLogger(Logger):
         self._is_restored = n_epochs == 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counters and rewards as plain values."""
+        """Return the counters, the rewards and the states of sinks as plain values."""
         return {
             "steps": self.steps,
             "turns": self.turns,
             "seconds": self.seconds,
-            "agent_rows": self.agent_rows,
             "rewards": [float(reward) for reward in self.rewards],
+            "sinks": {name: sink.state_dict() for name, sink in self._stateful.items()},
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
@@ -167,8 +170,6 @@ class RunLogger(Logger):
         self.rewards = list(saved["rewards"])
         self._last_recorded = self._first_epoch - 1
         self._is_restored = True
-        n_agents = len(self._population.members)
-        self.agent_rows = saved.get("agent_rows", len(self.rewards) * n_agents)
         self._epoch_started = time.perf_counter()
 
     def close(self) -> None:

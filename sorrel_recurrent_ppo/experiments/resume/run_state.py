@@ -23,12 +23,12 @@ from sorrel_recurrent_ppo.support.randomness import global_random_state, set_glo
 __all__ = [
     "capture_run_state",
     "check_number_of_agents",
-    "n_agent_rows",
     "next_epoch",
     "read_run_state",
     "restore_replacements",
     "restore_run_state",
     "save_run_state",
+    "saved_sinks",
 ]
 
 log = logging.getLogger(__name__)
@@ -137,13 +137,19 @@ def restore_replacements(files: RunFiles, state: dict[str, Any] | None) -> None:
         files.replacements.unlink(missing_ok=True)
 
 
-def n_agent_rows(state: dict[str, Any] | None) -> int:
-    """Return the number of rows that ``agents.csv`` had when the state was saved."""
+def saved_sinks(state: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the states of the run's sinks by name; empty for a new run.
+
+    States of version 0.1.0 have a row per epoch, and do not say where the files end.
+    """
     if state is None:
-        return 0
-    n_epochs = state["epoch"] + 1
-    # Version 0.1.0 did not count them: the number of agents was constant.
-    return state["logger"].get("agent_rows", n_epochs * len(state["members"]))
+        return {}
+    logged, n_epochs = state["logger"], next_epoch(state)
+    if "sinks" in logged:
+        return logged["sinks"]
+    # Without replacements by a study's own code, the number of agents was constant.
+    n_agent_rows = logged.get("agent_rows", n_epochs * len(state["members"]))
+    return {"csv": {"metrics": {"n_rows": n_epochs}, "agents": {"n_rows": n_agent_rows}}}
 
 
 def _roots(experiment: BuiltExperiment) -> dict[str, Any]:
