@@ -74,7 +74,7 @@ def run_experiment(
         CheckpointError: The run's state is damaged, or does not match its environment.
         RunStopped: A signal requested a stop; the run is saved.
     """
-    config = resolve_config(config)
+    config = resolve_config(config, is_resumed=resume)
     if files.metrics.exists() and not resume:
         raise ConfigError(
             f"{files.directory} already holds a run; choose another with hydra.run.dir=..., or "

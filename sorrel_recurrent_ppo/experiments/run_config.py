@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.experiments.logging.period_average import default_log_period
 from sorrel_recurrent_ppo.support.checks import check_flag, check_integer
 from sorrel_recurrent_ppo.support.randomness import fresh_seed
 
@@ -19,8 +20,15 @@ _MINIMUMS = {
 }
 
 
-def resolve_config(config: DictConfig) -> DictConfig:
-    """Return the config with interpolations resolved, the seed drawn and values checked.
+def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfig:
+    """Return the config with interpolations resolved, values checked and missing ones chosen.
+
+    The seed is drawn, and ``log_period`` chosen by the number of epochs.
+
+    Args:
+        config: The composed or saved config.
+        is_resumed: Whether it is that of a run that is resumed; runs of version 0.1.0 have no
+            ``log_period``, and a row per epoch.
 
     Raises:
         ConfigError: A mandatory key is not set, or a value is invalid.
@@ -40,6 +48,10 @@ def resolve_config(config: DictConfig) -> DictConfig:
         check_flag(key, OmegaConf.select(resolved, key, default=False))
     if resolved.get("checkpoint_period") is not None:
         check_integer("checkpoint_period", resolved.checkpoint_period, 1)
+    if resolved.get("log_period") is None:
+        is_old = is_resumed and "log_period" not in resolved
+        resolved.log_period = 1 if is_old else default_log_period(resolved.experiment.epochs)
+    check_integer("log_period", resolved.log_period, 1)
     if resolved.get("record_states"):
         check_integer("record_states_limit", resolved.get("record_states_limit"), 1)
     return resolved

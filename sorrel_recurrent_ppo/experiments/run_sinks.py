@@ -10,7 +10,8 @@ from sorrel.utils.logging import TensorboardLogger
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
 from sorrel_recurrent_ppo.experiments.interruption import StopRequest
 from sorrel_recurrent_ppo.experiments.logging.csv_sink import CsvSink
-from sorrel_recurrent_ppo.experiments.logging.epoch_records import Sink
+from sorrel_recurrent_ppo.experiments.logging.epoch_records import Sink, StatefulSink
+from sorrel_recurrent_ppo.experiments.logging.period_average import PeriodAverage, check_period
 from sorrel_recurrent_ppo.experiments.logging.progress import progress_sinks
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.logging.tensorboard_sink import TensorboardSink
@@ -47,22 +48,28 @@ def build_logger(
     """
     config, first_epoch = experiment.config, next_epoch(state)
     last_epoch, quiet = config.experiment.epochs, config.get("quiet", False)
+    period, saved = config.log_period, saved_sinks(state)
+    if state is not None:
+        check_period(period, saved.get("average", {}))
     wandb = wandb_sinks(config, files)  # prints during init: before the live view
     has_events = files.tensorboard.is_dir()
     tensorboard = TensorboardLogger(last_epoch, files.tensorboard)
     tensorboard_sink = TensorboardSink(tensorboard)
     if has_events and not config.log_turns:  # turns have other step numbers than epochs
-        tensorboard_sink.purge_from(first_epoch)
-    csv = CsvSink(files, kept=saved_sinks(state).get("csv"))
-    sinks: list[Sink] = [
-        csv,
-        tensorboard_sink,
+        tensorboard_sink.purge_from(first_epoch - first_epoch % period)
+    csv = CsvSink(files, is_averaged=period > 1, kept=saved.get("csv"))
+    stateful: dict[str, StatefulSink] = {"csv": csv}
+    written: list[Sink] = [csv, tensorboard_sink]
+    of_epochs = [
         *_state_sinks(experiment, files),
         *progress_sinks(Console(), last_epoch, plain=plain, quiet=quiet, stop=stop),
-        *wandb,  # prints on close: after the view
     ]
+    if period > 1:
+        stateful["average"] = PeriodAverage([*written, *wandb], period, saved.get("average"))
+        sinks = [*of_epochs, stateful["average"]]
+    else:
+        sinks = [*written, *of_epochs, *wandb]  # wandb prints on close: after the view
     turn_logger = tensorboard if config.log_turns else None
-    stateful = {"csv": csv}
     logger = RunLogger(
         experiment.population, config, sinks, turn_logger=turn_logger, stateful=stateful
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
+from sorrel_recurrent_ppo.experiments.expected_size import expected_size, format_size
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.run_files import RunFiles
@@ -70,6 +71,13 @@ def log_start(config: DictConfig, population: Population, first_epoch: int) -> N
         config.seed,
         config.threads,
         "" if config.threads == 1 else "s",
+    )
+    log.info(
+        "A row of metrics.csv and agents.csv is %s. Expected size of the files: %s.",
+        "an epoch"
+        if config.log_period == 1
+        else f"the mean of {config.log_period} epochs (log_period)",
+        format_size(expected_size(config, population)),
     )
 
 

@@ -15,10 +15,11 @@ __all__ = ["CsvSink"]
 
 
 class CsvSink:
-    """Writes ``metrics.csv``, a row per epoch, and ``agents.csv``, a row per epoch and agent.
+    """Writes ``metrics.csv``, a row per record, and ``agents.csv``, a row per record and agent.
 
     Args:
         files: The run's files.
+        is_averaged: Whether records are means over several epochs, whose number gets a column.
         kept: The rows of each file to keep, for a resumed run: what :meth:`state_dict` returned,
             with at least ``n_rows`` of ``metrics`` and ``agents``.
 
@@ -27,18 +28,24 @@ class CsvSink:
     """
 
     def __init__(
-        self, files: RunFiles, *, kept: Mapping[str, Mapping[str, Any]] | None = None
+        self,
+        files: RunFiles,
+        *,
+        is_averaged: bool = False,
+        kept: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
+        self._is_averaged = is_averaged
+        epochs = ["epoch", "epochs"] if is_averaged else ["epoch"]
         positions = {name: TablePosition(**position) for name, position in (kept or {}).items()}
         self._metrics = CsvTable(
             files.metrics,
-            ["epoch", "reward", "loss", "epsilon", "steps", "seconds"],
+            [*epochs, "reward", "loss", "epsilon", "steps", "seconds"],
             kept=positions.get("metrics"),
         )
         try:
             self._agents = CsvTable(
                 files.agents,
-                ["epoch", "agent", "index", "model", "kind", "reward"],
+                [*epochs, "agent", "index", "model", "kind", "reward"],
                 kept=positions.get("agents"),
             )
         except (CheckpointError, OSError):
@@ -51,10 +58,10 @@ class CsvSink:
         return {name: asdict(table.position) for name, table in tables.items()}
 
     def write(self, record: EpochRecord) -> None:
-        """Append the epoch's rows."""
+        """Append the record's rows."""
         self._metrics.append(
             {
-                "epoch": record.epoch,
+                **self._epochs(record.epoch, record.n_epochs),
                 "reward": record.reward,
                 "loss": record.loss,
                 "epsilon": record.epsilon,
@@ -64,9 +71,10 @@ class CsvSink:
             }
         )
         for agent in record.agents:
+            epoch = record.epoch if agent.epoch is None else agent.epoch
             self._agents.append(
                 {
-                    "epoch": record.epoch,
+                    **self._epochs(epoch, agent.n_epochs),
                     "agent": agent.name,
                     "index": agent.index,
                     "model": agent.model,
@@ -75,6 +83,9 @@ class CsvSink:
                     **agent.diagnostics,
                 }
             )
+
+    def _epochs(self, epoch: int, n_epochs: int) -> dict[str, int]:
+        return {"epoch": epoch, "epochs": n_epochs} if self._is_averaged else {"epoch": epoch}
 
     def close(self) -> None:
         """Close both files."""

@@ -13,7 +13,7 @@ AGENT_REWARD = "reward/"  # prefix of single agents' reward metrics
 
 @dataclass(frozen=True)
 class AgentRecord:
-    """The record of one agent in one epoch.
+    """The record of one agent in one epoch, or its means over several.
 
     Attributes:
         name: Its lasting name.
@@ -22,6 +22,8 @@ class AgentRecord:
         reward: Its reward of the epoch, summed over the turns.
         diagnostics: Metrics of its model's latest update, or the epsilon of a model that has one.
         kind: Its kind.
+        epoch: The latest of several epochs in which it was present; ``None`` for the only one.
+        n_epochs: The number of epochs.
     """
 
     name: str
@@ -30,22 +32,25 @@ class AgentRecord:
     reward: float
     diagnostics: Mapping[str, float]
     kind: str = ""
+    epoch: int | None = None
+    n_epochs: int = 1
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """The record of one epoch.
+    """The record of one epoch, or the means of several.
 
     Attributes:
-        epoch: Its number, from 0.
+        epoch: Its number, from 0; of several epochs the last.
         reward: The world's total reward.
         loss: The sum of the agents' losses.
         epsilon: The first agent's epsilon.
         steps: Agent steps since the start of the run.
-        epoch_steps: Agent steps of this epoch.
-        seconds: Wall time of this epoch.
+        epoch_steps: Agent steps of this epoch; of several epochs the sum.
+        seconds: Wall time of this epoch; of several epochs the sum.
         values: Other metrics of the environment and its models, by name.
         agents: One record per agent.
+        n_epochs: The number of epochs.
     """
 
     epoch: int
@@ -57,6 +62,7 @@ class EpochRecord:
     seconds: float
     values: Mapping[str, float]
     agents: Sequence[AgentRecord]
+    n_epochs: int = 1
 
     @property
     def fps(self) -> float:

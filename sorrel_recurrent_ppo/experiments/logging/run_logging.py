@@ -22,6 +22,7 @@ from sorrel_recurrent_ppo.experiments.logging.epoch_records import (
     Sink,
     StatefulSink,
 )
+from sorrel_recurrent_ppo.experiments.logging.period_average import PeriodAverage
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
 
@@ -171,6 +172,12 @@ class RunLogger(Logger):
         self._last_recorded = self._first_epoch - 1
         self._is_restored = True
         self._epoch_started = time.perf_counter()
+
+    def write_open_period(self) -> None:
+        """Write the averages of the epochs since the last period; none are recorded afterwards."""
+        for sink in self._sinks:
+            if isinstance(sink, PeriodAverage):
+                sink.flush()
 
     def close(self) -> None:
         """Close every sink, even if closing one fails, as on a full disk."""

@@ -14,7 +14,7 @@ __all__ = ["TensorboardSink"]
 
 
 class TensorboardSink:
-    """Writes through Sorrel's TensorBoard logger: its own tags, and all `scalars`."""
+    """Writes with the writer of Sorrel's TensorBoard logger: its tags, and all `scalars`."""
 
     def __init__(self, logger: TensorboardLogger) -> None:
         self._logger = logger
@@ -26,9 +26,10 @@ class TensorboardSink:
 
     def write(self, record: EpochRecord) -> None:
         """Write the epoch's scalars."""
-        self._logger.record_epoch(
-            record.epoch, record.loss, record.reward, record.epsilon, **scalars(record)
-        )
+        # Not through the logger's own method, which keeps all values in memory.
+        of_sorrel = {"loss": record.loss, "score": record.reward, "epsilon": record.epsilon}
+        for name, value in (of_sorrel | scalars(record)).items():
+            self._logger.writer.add_scalar(name, value, record.epoch)
 
     def close(self) -> None:
         """Flush and close the writer."""

@@ -64,18 +64,20 @@ class RunCheckpoints:
             return
         stops = self._stop.requested and epoch < self._last_epoch
         if stops or epoch % self._period == 0 or epoch == self._last_epoch:
-            self._save(is_complete=epoch == self._last_epoch)
+            self._save(is_complete=epoch == self._last_epoch, is_last=stops)
         if stops:
             log.info("Stopping after epoch %d, as requested.", epoch)
             raise RunStopped(epoch)
 
-    def _save(self, *, is_complete: bool) -> None:
+    def _save(self, *, is_complete: bool, is_last: bool) -> None:
         for member in self._experiment.population.members:
             _save_model(member.agent.model, self._files.checkpoint(member.name))
+        state = capture_run_state(self._experiment, self._logger)
+        if is_complete or is_last:  # after the state, from which a resumed run averages on
+            self._logger.write_open_period()
         # The state refers to the CSV rows before it, so these must be on disk first.
         for table in (self._files.metrics, self._files.agents):
             sync_file(table)
-        state = capture_run_state(self._experiment, self._logger)
         save_run_state(self._files, state | {"is_complete": is_complete})
 
 
