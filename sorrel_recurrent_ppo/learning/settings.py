@@ -47,7 +47,8 @@ class PPOSettings:
         previous_action_reward: Feed the previous action and reward to the network.
         rollout_length: Minimum number of agent steps before an update; epochs are never cut.
             ``None`` for an update at the end of every epoch, whatever its length.
-        sequence_length: Steps of backpropagation through time; 1 trains on single steps.
+        sequence_length: Steps of backpropagation through time; 1 trains on single steps. Sequences
+            end with their episodes, however long they may be.
         burn_in: Steps before each sequence that only refresh its recurrent state (R2D2).
         epoch_end: Whether an epoch that ends without ``done`` is a truncation or a terminal.
         learning_rate: Adam's initial step size.
@@ -124,11 +125,6 @@ class PPOSettings:
         for name in _FLAGS:
             check_flag(name, getattr(self, name))
         self._check_optional()
-        if self.rollout_length is not None and self.sequence_length > self.rollout_length:
-            raise ConfigError(
-                f"sequence_length={self.sequence_length} must not exceed "
-                f"rollout_length={self.rollout_length}"
-            )
 
     def _check_optional(self) -> None:
         """Check the optional settings, and convert lists to tuples: settings are hashable."""

@@ -19,6 +19,7 @@ from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
 __all__ = ["AgentSummary", "SavedRun", "find_runs", "read_metrics"]
 
 _HYDRA_FOLDER = ".hydra"
+_MOST_LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,11 @@ class SavedRun:
         for path in (self.files.config, self.directory / _HYDRA_FOLDER / "config.yaml"):
             if path.is_file():
                 return _read_config(path)
-        raise ConfigError(f"{self.directory} has no {self.files.config.name}")
+        below = [str(path) for path in _runs_below(self.directory)]
+        if len(below) > _MOST_LISTED:
+            below[_MOST_LISTED:] = ["..."]
+        hint = f"; runs below it: {', '.join(below)}" if below else ""
+        raise ConfigError(f"{self.directory} has no {self.files.config.name}{hint}")
 
     @cached_property
     def model_names(self) -> list[str]:

@@ -66,7 +66,6 @@ def test_packaged_defaults_are_complete_and_valid(name):
         ({"reward_scaling": "yes"}, "reward_scaling must be true or false"),
         ({"previous_action_reward": None}, "previous_action_reward must be true or false"),
         ({"normalize_advantage": 0}, "normalize_advantage must be true or false"),
-        ({"rollout_length": 7, "sequence_length": 8}, "sequence_length=8 must not exceed"),
         ({"obs_dim": [3, 5]}, r"obs_dim must be \[channels, height, width\], not \[3, 5\]"),
         ({"obs_dim": "3,5,5"}, "obs_dim must be a list of integers"),
         ({"obs_dim": [3, 0, 5]}, "obs_dim .each of them. must be an integer of at least 1"),

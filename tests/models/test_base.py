@@ -45,7 +45,6 @@ def test_layer_size_defaults_to_the_hidden_size():
     [
         ({"hiden_size": 5}, "has no parameter 'hiden_size'. Did you mean 'hidden_size'"),
         ({"clip_range": 0.0}, "clip_range must be a number above 0.0"),
-        ({"sequence_length": 30}, "sequence_length=30 must not exceed rollout_length=29"),
         ({"action_dims": [5, 2]}, r"action_dims=\[5, 2\] make 10 joint actions.* has 6"),
         ({"action_space": 0, "action_dims": None}, "action_space must be an integer"),
         ({"action_space": 2.0, "action_dims": None}, "action_space must be an integer"),

@@ -127,7 +127,12 @@ def test_model_that_does_not_learn_is_never_due():
 def test_sequences_may_be_longer_than_epochs():
     model = epoch_model(sequence_length=1000)
     assert play_epoch(model, 5) != 0.0
-    assert RecurrentPPOLSTM((3,), 2, seed=1, rollout_length=None).settings.sequence_length == 32
+    assert RecurrentPPOLSTM((3,), 2, seed=1, rollout_length=None).settings.sequence_length == 64
+
+
+def test_sequences_may_be_longer_than_rollouts():
+    long, exact = (epoch_model(rollout_length=5, sequence_length=length) for length in (1000, 5))
+    assert play_epoch(long, 5) == play_epoch(exact, 5) != 0.0
 
 
 def test_loops_that_wait_for_a_batch_train_after_every_epoch():

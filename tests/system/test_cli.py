@@ -60,15 +60,29 @@ def test_help_of_run_lists_choices_and_settings(tmp_path):
         ("model.lstm_ppo.hiden_size=3", "Did you mean 'model.lstm_ppo.hidden_size'?"),
         ("hidden_size=3", "Did you mean 'model.lstm_ppo.hidden_size'?"),
         ("modle=gru_ppo", "the config has no key 'modle'. Did you mean 'model'?"),
-        ("seed=[1", "no viable alternative at input '[1'"),
+        ("seed=[1", "the argument 'seed=[1' cannot be read. Put arguments with brackets"),
+        ("model.type=[lstm_ppo,", "into quotes of the shell, such as 'model.type=[lstm_ppo,iqn]'"),
+        ("environment=tga", "Did you mean 'tag'?"),
+        ("environment=mine", "--config-dir=DIR adds DIR/environment/NAME.yaml"),
     ],
 )
 def test_invalid_override_prints_one_line_without_a_traceback(override, message, tmp_path):
     done = call("run", override, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("sorrel-recurrent-ppo run: ")
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("sorrel-recurrent-ppo run: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_config_file_that_is_not_yaml_is_named(tmp_path):
+    folder = tmp_path / "configs" / "environment"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text("experiment:\n  epochs: 3\n   turns: [1\n", encoding="utf-8")
+    done = call("run", "--config-dir", "configs", "environment=mine", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "a config file is not valid YAML" in done.stderr
+    assert "mine.yaml" in done.stderr
 
 
 def with_a_file_as_directory(tmp_path):
@@ -98,6 +112,7 @@ def test_error_of_a_run_prints_one_line_or_with_debug_a_traceback(fault, debug, 
     if not debug:
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1].startswith("sorrel-recurrent-ppo run: ")
+        assert "Error executing job" not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["compare", "evaluate"])
@@ -123,6 +138,7 @@ def test_debug_prints_the_traceback(tmp_path):
 @pytest.mark.parametrize("quiet", [True, False])
 def test_quiet_run_prints_nothing_but_writes_log_and_files(quiet, tmp_path):
     small = ["world.height=7", "world.width=7", "experiment.epochs=1", "experiment.max_turns=2"]
+    small += ["model.lstm_ppo.rollout_length=4"]  # no warning of a run without an update
     directory = f"hydra.run.dir={tmp_path}"
     flag = ["--quiet"] if quiet else []
     done = call("run", *flag, "experiment.animate=true", directory, *small, cwd=tmp_path)
