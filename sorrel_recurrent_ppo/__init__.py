@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sorrel_recurrent_ppo.errors import missing_from_sorrel
 
 if TYPE_CHECKING:
+    from sorrel_recurrent_ppo.acceleration.switch import accelerate
     from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
     from sorrel_recurrent_ppo.integration.install import install, join_environments, uninstall
     from sorrel_recurrent_ppo.learning.settings import PPOSettings
@@ -31,6 +32,7 @@ _HOMES = {
     "PPOSettings": "learning.settings",
     "RecurrentPPO": "models",
     "RecurrentPPOLSTM": "models",
+    "accelerate": "acceleration.switch",
     "available_models": "registry",
     "build_model": "registry",
     "install": "integration.install",
@@ -49,6 +51,7 @@ __all__ = [
     "PPOSettings",
     "RecurrentPPO",
     "RecurrentPPOLSTM",
+    "accelerate",
     "available_models",
     "build_model",
     "install",
