@@ -7,6 +7,7 @@ import pytest
 import torch
 from sorrel.environment import Environment
 
+from sorrel_recurrent_ppo.acceleration.switch import accelerate
 from sorrel_recurrent_ppo.integration.install import uninstall
 from sorrel_recurrent_ppo.support.log_once import forget_logged
 from sorrel_recurrent_ppo.support.randomness import seed_global_generators, untouched_random_state
@@ -22,11 +23,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_installed() -> Iterator[None]:
-    """Run every test without the integration, which Hydra's plugin may install, and no messages."""
+    """Run every test with Sorrel as it is, though Hydra's plugin may install, and no messages."""
     uninstall()
+    accelerate(False)
     forget_logged()
     yield
     uninstall()
+    accelerate(False)
 
 
 @pytest.fixture

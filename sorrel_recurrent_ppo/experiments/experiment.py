@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from sorrel_recurrent_ppo.acceleration.switch import accelerated
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, build_experiment
 from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
@@ -87,6 +88,18 @@ def run_experiment(
     files.remove_partial_files()
     if state is None:
         _save_config(config, files)
+    with accelerated(config.get("accelerate", False)):
+        return _build_and_run(config, files, state=state, plain=plain, command=command)
+
+
+def _build_and_run(
+    config: DictConfig,
+    files: RunFiles,
+    *,
+    state: dict[str, Any] | None,
+    plain: bool,
+    command: str | None,
+) -> RunSummary:
     experiment = build_experiment(config)
     population = experiment.population
     if state is not None:

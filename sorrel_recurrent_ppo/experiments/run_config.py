@@ -44,7 +44,7 @@ def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfi
         resolved.seed = fresh_seed()
     for key, minimum in _MINIMUMS.items():
         check_integer(key, OmegaConf.select(resolved, key), minimum)
-    for key in ("quiet", "log_turns", "record_states"):
+    for key in ("accelerate", "quiet", "log_turns", "record_states"):
         check_flag(key, OmegaConf.select(resolved, key, default=False))
     if resolved.get("checkpoint_period") is not None:
         check_integer("checkpoint_period", resolved.checkpoint_period, 1)

@@ -21,6 +21,7 @@ from omegaconf.errors import InterpolationResolutionError
 from sorrel.agents import Agent
 from sorrel.environment import Environment
 
+from sorrel_recurrent_ppo.acceleration.switch import accelerate
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.integration.sorrel_version import check_sorrel
 from sorrel_recurrent_ppo.population.admission import (
@@ -197,6 +198,8 @@ def honour_config(env: Environment, *, always: bool = False) -> None:
     if config is None or population_of(env) is not None:
         _hook.seen.add(env)
         return
+    if config.get("accelerate"):
+        accelerate()
     if (found := _population_coordinated_by(env, always=always)) is not None:
         track_coordinator(env, found)
         return

@@ -19,6 +19,16 @@ SMALL_WORLDS = {
     "tag": ["world.height=6", "world.width=6", "agent.num_agents=3", "agent.vision_radius=2"],
     "iowa": ["world.height=7", "world.width=7", "world.spawn_prob=0.3"],
 }
+EVERY_WORLD = {
+    **SMALL_WORLDS,
+    "cue_recall": ["world.corridor=2", "experiment.max_turns=16", "agent.num_agents=2"],
+    "state_punishment": ["world.height=7", "world.width=7", "agent.vision_radius=2"],
+}
+# A newcomer joins in every epoch but the first.
+TURNOVER = [
+    *("replacement=turnover", "replacement.minimum_tenure=1"),
+    *("replacement.start_epoch=1", "replacement.every=1"),
+]
 N_AGENTS = {"treasurehunt": 2, "cleanup": 3, "tag": 3, "iowa": 2}
 SMALL_PPO = ["hidden_size=8", "rollout_length=10", "batch_size=10", "sequence_length=4"]
 SMALL_MODELS = {
@@ -32,7 +42,7 @@ def small_config(environment="treasurehunt", model="lstm_ppo", *overrides):
     chosen = [
         *(f"environment={environment}", f"model={model}", "seed=5"),
         *("experiment.epochs=2", "experiment.max_turns=8"),
-        *SMALL_WORLDS[environment],
+        *EVERY_WORLD[environment],
         *SMALL_MODELS[model],
         *overrides,
     ]

@@ -24,26 +24,15 @@ from support.random_streams import (
 )
 from support.run_comparison import assert_same_runs
 from support.small_models import MODELS, small_model
-from support.small_runs import SMALL_MODELS, SMALL_WORLDS
+from support.small_runs import EVERY_WORLD, SMALL_MODELS, TURNOVER
 from support.strange_environment import strange_environment
 
 pytestmark = pytest.mark.usefixtures("own_process")
 
-WORLDS = {
-    **SMALL_WORLDS,
-    "cue_recall": ["world.corridor=2", "experiment.max_turns=16", "agent.num_agents=2"],
-    "state_punishment": ["world.height=7", "world.width=7", "agent.vision_radius=2"],
-}
-# A newcomer joins in every epoch but the first.
-TURNOVER = [
-    *("replacement=turnover", "replacement.minimum_tenure=1"),
-    *("replacement.start_epoch=1", "replacement.every=1"),
-]
-
 
 def config_of(environment, model, *overrides):
     tiny = ["seed=5", "experiment.epochs=2", "experiment.max_turns=8"]
-    chosen = [*tiny, *WORLDS[environment], *SMALL_MODELS[model], *overrides]
+    chosen = [*tiny, *EVERY_WORLD[environment], *SMALL_MODELS[model], *overrides]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         return compose("config", [f"environment={environment}", f"model={model}", *chosen])
 
@@ -80,12 +69,12 @@ def test_run_depends_on_its_seed_only(tmp_path):
 
 def test_worlds_cover_every_packaged_environment():
     packaged = {path.stem for path in (config_dir() / "environment").glob("*.yaml")}
-    assert set(WORLDS) == packaged - {"custom", "study"}
+    assert set(EVERY_WORLD) == packaged - {"custom", "study"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["gru_ppo", "lstm_ppo"])
-@pytest.mark.parametrize("environment", WORLDS)
+@pytest.mark.parametrize("environment", EVERY_WORLD)
 def test_run_is_reproducible_with_one_thread_and_with_two(environment, model, tmp_path):
     one = assert_reproducible(tmp_path, config_of(environment, model))
     assert "train/value_loss" in read_columns(one.metrics)
@@ -107,7 +96,7 @@ def test_sweep_job_equals_the_same_run_alone(tmp_path):
     settings = [
         *("model=gru_ppo", "seed=5,6", "hydra.sweep.dir=sweep"),
         *("experiment.epochs=2", "experiment.max_turns=8"),
-        *(*WORLDS["treasurehunt"], *SMALL_MODELS["gru_ppo"]),
+        *(*EVERY_WORLD["treasurehunt"], *SMALL_MODELS["gru_ppo"]),
     ]
     code = "from sorrel_recurrent_ppo.cli import main; main()"
     command = [sys.executable, "-c", code, "run", "-m", *settings]

@@ -33,7 +33,8 @@ _USER_PROVIDERS = (_CONFIG_DIR, "hydra.searchpath in command-line", "hydra.searc
 # The keys that a resumed run may change.
 CHANGEABLE_KEYS = (
     *("experiment.epochs", "experiment.record_period", "experiment.animate"),
-    *("checkpoint_period", "threads", "log_turns", "quiet", "record_states", "record_states_limit"),
+    *("checkpoint_period", "threads", "accelerate", "log_turns", "quiet"),
+    *("record_states", "record_states_limit"),
 )
 
 
