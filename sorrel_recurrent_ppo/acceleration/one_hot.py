@@ -57,7 +57,9 @@ def _kinds(region: np.ndarray, entity_map: Mapping[str, Any]) -> np.ndarray | No
 
 def _appearances(entity_map: Mapping[str, Any], n_channels: int) -> np.ndarray | None:
     """Return the table ``(channels, kinds)``, or ``None`` if appearances are not plain vectors."""
-    vectors = [*entity_map.values()]
+    vectors = [*entity_map.values()] if n_channels else []
+    if not vectors:
+        return None
     for vector in vectors:
         if type(vector) is not np.ndarray or vector.shape != (n_channels,):
             return None

@@ -101,6 +101,16 @@ def test_unusual_pictures_are_equal(cells, entity_map):
     assert_same_bits(found, original(cells, entity_map, 4))
 
 
+def test_pictures_without_channels_are_equal():
+    cells, entity_map = region(3, 3, 2), appearances(lambda i: np.zeros(0))
+    errors = []
+    for function in (original, one_hot_builder(original)):
+        with pytest.raises(ValueError) as error:  # noqa: PT011 - of numpy
+            function(cells, entity_map, 0)
+        errors.append(str(error.value))
+    assert errors[0] == errors[1]
+
+
 @pytest.mark.parametrize(
     ("kind", "entity_map"),
     [("Dragon", ONE_HOT), (["Wall"], ONE_HOT), ("Wall", {**ONE_HOT, "Wall": np.ones(3)})],
