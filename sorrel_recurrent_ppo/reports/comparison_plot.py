@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sorrel_recurrent_ppo.reports.comparison import Comparison, GroupResult
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
-from sorrel_recurrent_ppo.support.curves import smooth, smoothing_window
+from sorrel_recurrent_ppo.support.curves import smoothing_window
 from sorrel_recurrent_ppo.support.statistics import interquartile_mean
 
 __all__ = ["plot_comparison"]
@@ -56,8 +56,8 @@ def plot_comparison(comparison: Comparison, path: Path, *, title: str) -> None:
 def _draw_curve(axes: Axes, group: GroupResult, n_epochs: int, color: object) -> None:
     window = smoothing_window(n_epochs)
     epochs = np.unique(np.linspace(0, n_epochs - 1, min(n_epochs, MAX_POINTS)).astype(int))
-    curves = [smooth(curve.values[:n_epochs], window) for curve in group.curves]
-    estimate = interquartile_mean(np.array(curves)[:, epochs])
+    curves = [curve.metric.smoothed(window, at=epochs) for curve in group.curves]
+    estimate = interquartile_mean(np.array(curves))
     label = f"{group.label} ({group.n_seeds} seed{'' if group.n_seeds == 1 else 's'})"
     marker = "o" if n_epochs == 1 else None
     axes.plot(epochs, estimate.value, color=color, linewidth=2, label=label, marker=marker)

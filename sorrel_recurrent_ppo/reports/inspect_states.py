@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.checks import check_choice
@@ -15,7 +17,7 @@ from sorrel_recurrent_ppo.support.command_settings import (
     setting,
     wants_help,
 )
-from sorrel_recurrent_ppo.support.csv_table import read_columns
+from sorrel_recurrent_ppo.support.csv_blocks import read_blocks, to_text
 
 __all__ = ["inspect_run", "main"]
 
@@ -158,8 +160,11 @@ def _has_states(model_name: str) -> bool:
 def _models_of_agents(files: RunFiles) -> dict[str, str]:
     if not files.agents.is_file():
         return {}
-    columns = read_columns(files.agents)
-    return dict(zip(columns["agent"].tolist(), columns["model"].tolist(), strict=True))
+    models: dict[str, str] = {}
+    for block in read_blocks(files.agents, ["agent", "model"]):
+        names, rows = np.unique(block["agent"], return_index=True)
+        models |= dict(zip(to_text(names), to_text(block["model"][rows]), strict=True))
+    return models
 
 
 def _epoch(given: str | None, recorded: Sequence[int]) -> int:

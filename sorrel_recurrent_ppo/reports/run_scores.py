@@ -9,31 +9,34 @@ import numpy as np
 
 from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun, read_metrics
-from sorrel_recurrent_ppo.support.curves import last_tenth_mean, smooth, smoothing_window
+from sorrel_recurrent_ppo.support.csv_blocks import column_names
+from sorrel_recurrent_ppo.support.curves import smoothing_window
+from sorrel_recurrent_ppo.support.epoch_curve import EpochCurve
 
 __all__ = ["SCORE_NAMES", "RunCurve", "RunScores", "lowest_final", "read_curve", "score_run"]
 
 
 @dataclass(frozen=True)
 class RunCurve:
-    """A run's values per epoch.
+    """A run's metric over its epochs.
 
     Attributes:
         run: The run.
-        values: The compared metric; shape ``(n_epochs,)``.
-        steps: Agent steps since the start of the run; ``None`` if the run did not log them.
-        seconds: Wall time of each epoch; ``None`` if the run did not log it.
+        metric: The compared metric, per epoch or log period.
+        steps: Agent steps since the start of the run, for each value; ``None`` if the run did not
+            log them.
+        seconds: Wall time of the epochs of each value; ``None`` if the run did not log it.
     """
 
     run: SavedRun
-    values: np.ndarray
+    metric: EpochCurve
     steps: np.ndarray | None
     seconds: np.ndarray | None
 
     @property
     def n_epochs(self) -> int:
         """The number of epochs."""
-        return len(self.values)
+        return self.metric.n_epochs
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,14 @@ def read_curve(run: SavedRun, metric: str) -> RunCurve:
     Raises:
         ConfigError: ``metrics.csv`` is missing, empty or damaged, or has no such column.
     """
-    metrics, path = read_metrics(run), run.files.metrics
+    metrics, path = read_metrics(run, [metric, "steps", "seconds"]), run.files.metrics
     if metric not in metrics:
-        raise ConfigError(unknown_name(f"{path} has no column", metric, metrics))
-    values = metrics[metric]
-    not_finite = np.flatnonzero(~np.isfinite(values))
+        raise ConfigError(unknown_name(f"{path} has no column", metric, column_names(path)))
+    curve = EpochCurve(metrics["epoch"], metrics["epochs"], metrics[metric])
+    not_finite = curve.epochs[~np.isfinite(curve.values)]
     if not_finite.size:
-        raise ConfigError(f"{path} is damaged: no finite '{metric}' in epoch {not_finite[0]}")
-    return RunCurve(run, values, metrics.get("steps"), metrics.get("seconds"))
+        raise ConfigError(f"{path} is damaged: no finite '{metric}' in epoch {not_finite[0]:.0f}")
+    return RunCurve(run, curve, metrics.get("steps"), metrics.get("seconds"))
 
 
 def score_run(curve: RunCurve, n_epochs: int, threshold: float) -> RunScores:
@@ -84,15 +87,13 @@ def score_run(curve: RunCurve, n_epochs: int, threshold: float) -> RunScores:
         threshold: The level for ``epochs_to_threshold``; the curve is smoothed over a twentieth of
             the epochs.
     """
-    values = curve.values[:n_epochs]
-    # Only full windows count: one lucky epoch at the start does not reach the threshold.
-    window = smoothing_window(n_epochs)
-    above = np.flatnonzero(smooth(values, window)[window - 1 :] >= threshold)
+    metric = curve.metric.first(n_epochs)
+    reached_after = metric.first_epoch_at_least(threshold, smoothing_window(n_epochs))
     return RunScores(
-        final=last_tenth_mean(values),
-        area=float(values.mean()),
-        epochs_to_threshold=float(above[0] + window) if above.size else float(n_epochs),
-        reached=bool(above.size),
+        final=metric.last_tenth_mean,
+        area=metric.mean(0, n_epochs),
+        epochs_to_threshold=float(n_epochs if reached_after is None else reached_after),
+        reached=reached_after is not None,
         steps_per_second=_steps_per_second(curve, n_epochs),
     )
 
@@ -100,7 +101,7 @@ def score_run(curve: RunCurve, n_epochs: int, threshold: float) -> RunScores:
 def lowest_final(groups: Sequence[Sequence[RunCurve]], n_epochs: int) -> float:
     """Return the lowest of the groups' mean final values."""
     return min(
-        float(np.mean([last_tenth_mean(curve.values[:n_epochs]) for curve in group]))
+        float(np.mean([curve.metric.first(n_epochs).last_tenth_mean for curve in group]))
         for group in groups
     )
 
@@ -108,5 +109,6 @@ def lowest_final(groups: Sequence[Sequence[RunCurve]], n_epochs: int) -> float:
 def _steps_per_second(curve: RunCurve, n_epochs: int) -> float:
     if curve.steps is None or curve.seconds is None:
         return float("nan")
-    seconds = float(curve.seconds[:n_epochs].sum())
-    return float(curve.steps[n_epochs - 1]) / seconds if seconds > 0 else float("nan")
+    n_values = len(curve.metric.first(n_epochs).values)
+    seconds = float(curve.seconds[:n_values].sum())
+    return float(curve.steps[n_values - 1]) / seconds if seconds > 0 else float("nan")

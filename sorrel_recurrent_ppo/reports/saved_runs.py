@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.registry import available_models, is_ppo_model, load_model_class
 from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
+from sorrel_recurrent_ppo.support.csv_blocks import read_blocks, to_numbers, to_text
+from sorrel_recurrent_ppo.support.epoch_curve import read_metrics_file
 
 __all__ = ["AgentSummary", "SavedRun", "find_runs", "read_metrics"]
 
@@ -104,9 +105,8 @@ class SavedRun:
         """
         if not self.files.agents.is_file():
             return self._agents_with_checkpoints()
-        columns = read_columns(self.files.agents)
         try:
-            found = _summaries(columns)
+            found = _summaries(self.files.agents)
         except (KeyError, ValueError, TypeError) as error:
             raise ConfigError(f"{self.files.agents} is damaged: {error!r}") from error
         return sorted(found, key=lambda agent: (int(agent.name), agent.name))
@@ -139,29 +139,38 @@ class SavedRun:
         ]
 
     def _n_epochs(self) -> int:
-        return len(read_metrics(self)["epoch"]) if self.files.metrics.is_file() else 0
+        has_metrics = self.files.metrics.is_file()
+        return int(read_metrics(self, [])["epochs"].sum()) if has_metrics else 0
 
 
-def _summaries(columns: Mapping[str, np.ndarray]) -> list[AgentSummary]:
-    """Return the agents in the columns of ``agents.csv``, with the index that each had last."""
-    names, backwards, counts = np.unique(
-        columns["agent"][::-1], return_index=True, return_counts=True
-    )
-    last = len(columns["agent"]) - 1 - backwards
-    kinds = columns.get("kind", np.full(len(columns["agent"]), ""))
-    updates = columns.get("train/n_updates", np.full(len(columns["agent"]), ""))
-    return [
-        AgentSummary(
-            str(name),
-            int(columns["index"][i]),
-            str(columns["model"][i]),
-            int(n_epochs),
-            int(columns["epoch"][i]),
-            str(kinds[i]),
-            _n_updates(str(columns["model"][i]), str(updates[i])),
-        )
-        for name, i, n_epochs in zip(names, last, counts, strict=True)
-    ]
+def _summaries(path: Path) -> list[AgentSummary]:
+    """Return the agents in ``agents.csv``, with the index that each had last."""
+    found: dict[str, AgentSummary] = {}
+    names = ("epoch", "epochs", "agent", "index", "model", "kind", "train/n_updates")
+    for block in read_blocks(path, names):
+        agents, inverse = np.unique(block["agent"], return_inverse=True)
+        n_rows = len(inverse)
+        n_epochs = np.bincount(inverse, _counts(block, n_rows), minlength=len(agents))
+        last = np.zeros(len(agents), np.int64)
+        np.maximum.at(last, inverse, np.arange(n_rows))
+        for name, row, n in zip(to_text(agents), last, n_epochs, strict=True):
+            cells = {column: str(to_text(array[row])) for column, array in block.items()}
+            before = found[str(name)].n_epochs if str(name) in found else 0
+            found[str(name)] = AgentSummary(
+                str(name),
+                int(cells["index"]),
+                cells["model"],
+                before + int(n),
+                int(cells["epoch"]),
+                cells.get("kind", ""),
+                _n_updates(cells["model"], cells.get("train/n_updates", "")),
+            )
+    return list(found.values())
+
+
+def _counts(block: Mapping[str, np.ndarray], n_rows: int) -> np.ndarray:
+    """Return the number of epochs of each row."""
+    return to_numbers(block["epochs"]) if "epochs" in block else np.ones(n_rows)
 
 
 def _n_updates(model_name: str, cell: str) -> int | None:
@@ -193,8 +202,8 @@ def find_runs(paths: Iterable[Path]) -> list[SavedRun]:
     return list(found.values())
 
 
-def read_metrics(run: SavedRun) -> Mapping[str, np.ndarray]:
-    """Read a run's ``metrics.csv`` as numbers.
+def read_metrics(run: SavedRun, names: Sequence[str] | None = None) -> Mapping[str, np.ndarray]:
+    """Read columns of a run's ``metrics.csv``; see `read_metrics_file`.
 
     Raises:
         ConfigError: The file is missing, has no epochs, or is damaged.
@@ -202,18 +211,7 @@ def read_metrics(run: SavedRun) -> Mapping[str, np.ndarray]:
     path = run.files.metrics
     if not path.is_file():
         raise ConfigError(f"{run.directory} has no {path.name}")
-    try:
-        metrics = {name: as_numbers(cells) for name, cells in read_columns(path).items()}
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is damaged: {error}") from error
-    if not {"epoch", "reward"} <= metrics.keys():
-        raise ConfigError(f"{path} is empty or damaged: it has no columns 'epoch' and 'reward'")
-    n_epochs = len(metrics["epoch"])
-    if not n_epochs:
-        raise ConfigError(f"{path} has no epochs")
-    if not np.array_equal(metrics["epoch"], np.arange(n_epochs)):
-        raise ConfigError(f"{path} is damaged: its epochs are not 0, 1, 2, ...")
-    return metrics
+    return read_metrics_file(path, names)
 
 
 def _read_config(path: Path) -> DictConfig:

@@ -1,5 +1,6 @@
 """Comparison of runs that are short, old or damaged, and of other metrics."""
 
+import numpy as np
 import pytest
 
 from sorrel_recurrent_ppo.errors import ConfigError
@@ -51,3 +52,21 @@ def test_compare_runs_accepts_other_metrics(tmp_path):
     assert compare_below(tmp_path, metric="success_rate").groups[0].scores[0].final == 0.5
     with pytest.raises(ConfigError, match=r"no column 'sucess'\. Did you mean 'success_rate'"):
         compare_below(tmp_path, metric="sucess")
+
+
+def test_compare_runs_of_different_log_periods(tmp_path):
+    rewards = np.random.default_rng(2).normal(size=60).cumsum()
+    write_run(tmp_path / "single", rewards, seed=0)
+    means = rewards.reshape(-1, 4).mean(axis=1)
+    files = write_run(tmp_path / "averaged", [0.0], seed=1)
+    rows = [f"{4 * i + 3},4,{mean},{400 * (i + 1)},2.0" for i, mean in enumerate(means)]
+    files.metrics.write_text("\n".join(["epoch,epochs,reward,steps,seconds", *rows]) + "\n")
+    write_run(tmp_path / "short", rewards[:39], seed=2)
+    found = compare_below(tmp_path)
+    assert found.n_epochs == 39
+    averaged, *singles = found.groups[0].scores
+    repeated = np.repeat(means, 4)
+    assert averaged.final == pytest.approx(repeated[36:39].mean())
+    assert averaged.area == pytest.approx(repeated[:39].mean())
+    assert [score.final for score in singles] == pytest.approx([rewards[36:39].mean()] * 2)
+    assert averaged.steps_per_second == 200

@@ -8,11 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sorrel_recurrent_ppo.experiments.logging.agent_curves import AgentCurve, read_agent_curves
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.agent_colors import agent_style
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
-from sorrel_recurrent_ppo.support.curves import smooth, smoothing_window
+from sorrel_recurrent_ppo.support.curves import smoothing_window
+from sorrel_recurrent_ppo.support.downsampling import Downsampling
+from sorrel_recurrent_ppo.support.epoch_curve import EpochCurve, read_metrics_file
 
 __all__ = ["learning_curve", "plot_learning_curve"]
 
@@ -42,26 +45,25 @@ def learning_curve(files: RunFiles) -> Figure:
     Args:
         files: As for `plot_learning_curve`.
     """
-    metrics = read_columns(files.metrics)
-    agents = read_columns(files.agents)
+    metrics = read_metrics_file(files.metrics, [])
+    total = EpochCurve(metrics["epoch"], metrics["epochs"], metrics["reward"])
+    agents = read_agent_curves(files.agents, total.n_epochs)
     replacements = read_columns(files.replacements) if files.replacements.exists() else {}
     replaced = sorted(set(as_numbers(replacements.get("epoch", np.array([]))).tolist()))
-    names = list(dict.fromkeys(agents["agent"].tolist()))
-    kinds = agents.get("kind", np.full(len(agents["agent"]), ""))  # older runs have none
-    panels = list(dict.fromkeys(kinds.tolist())) or [""]
+    panels = list(dict.fromkeys(agent.kind for agent in agents)) or [""]
     figure = Figure(figsize=(10, 4 + 2.5 * len(panels)), layout="constrained")
     axes = figure.subplots(1 + len(panels), sharex=True, height_ratios=[3, *[2] * len(panels)])
-    window = smoothing_window(len(metrics["epoch"]))
-    _draw_total(axes[0], metrics, window)
+    window = smoothing_window(total.n_epochs)
+    _draw_total(axes[0], total, window)
     for kind, panel in zip(panels, axes[1:], strict=True):
-        of_kind = {name: column[kinds == kind] for name, column in agents.items()}
+        of_kind = [agent for agent in agents if agent.kind == kind]
         _draw_agents(panel, of_kind, window, _origins(replacements))
         panel.set_ylabel(f"reward per {kind}" if len(panels) > 1 else "reward per agent")
     axes[-1].set_xlabel("epoch")
     for panel in axes:
         _mark_replacements(panel, replaced, labelled=panel is axes[0])
         panel.grid(alpha=0.25)
-        if panel is axes[0] or len(names) <= MAX_AGENTS_IN_LEGEND:
+        if panel is axes[0] or len(agents) <= MAX_AGENTS_IN_LEGEND:
             panel.legend(
                 loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small"
             )
@@ -76,25 +78,31 @@ def _origins(replacements: Mapping[str, np.ndarray]) -> dict[str, str]:
     return {joined: f"since epoch {epoch}, after agent {left}" for joined, epoch, left in rows}
 
 
-def _draw_total(axes: Axes, metrics: Mapping[str, np.ndarray], window: int) -> None:
-    epochs, rewards = as_numbers(metrics["epoch"]), as_numbers(metrics["reward"])
-    axes.plot(epochs, rewards, color="C0", alpha=0.3, linewidth=0.8, label="each epoch")
+def _draw_total(axes: Axes, total: EpochCurve, window: int) -> None:
+    sampling = Downsampling(total.n_epochs)
+    sampling.add(total.epochs, total.counts, total.values)
+    band, period = sampling.band(), int(total.counts[0])
+    epochs = band.mean.epochs
+    each = "each epoch" if period == 1 else f"each mean of {period} epochs"
+    if len(epochs) == len(total.values):
+        axes.plot(epochs, total.values, color="C0", alpha=0.3, linewidth=0.8, label=each)
+    else:
+        label = f"lowest to highest of {each}"
+        axes.fill_between(epochs, band.low, band.high, color="C0", alpha=0.3, lw=0, label=label)
     label = f"mean of {window} epochs" if window > 1 else "total reward"
-    axes.plot(epochs, smooth(rewards, window), color="C0", linewidth=2, label=label)
+    axes.plot(epochs, band.mean.smoothed(window), color="C0", linewidth=2, label=label)
     axes.set_ylabel("total reward per epoch")
 
 
 def _draw_agents(
-    axes: Axes, agents: Mapping[str, np.ndarray], window: int, origins: Mapping[str, str]
+    axes: Axes, agents: Sequence[AgentCurve], window: int, origins: Mapping[str, str]
 ) -> None:
-    for name in dict.fromkeys(agents["agent"].tolist()):
-        own = agents["agent"] == name
-        epochs, rewards = as_numbers(agents["epoch"][own]), as_numbers(agents["reward"][own])
+    for agent in agents:
+        name, model, curve = agent.name, agent.model, agent.rewards.band().mean
         color, style = agent_style(name)
-        model = agents["model"][own][0]
         described = f"{model}, {origins[name]}" if name in origins else model
         axes.plot(
-            *(epochs, smooth(rewards, window), style),
+            *(curve.epochs, curve.smoothed(window), style),
             color=color,
             linewidth=1.4,
             label=f"agent {name} ({described})",

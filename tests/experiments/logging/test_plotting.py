@@ -112,3 +112,22 @@ def test_styles_of_agents_differ_and_are_dark_on_white():
     for color in PALETTE:
         red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
         assert 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.75, color
+
+
+def test_long_curves_are_drawn_with_few_points_and_a_band(tmp_path):
+    files = RunFiles(tmp_path)
+    rewards = np.random.default_rng(1).normal(size=30_001).round(3)
+    rows = "".join(f"{e},{reward}\n" for e, reward in enumerate(rewards))
+    files.metrics.write_text("epoch,reward\n" + rows)
+    of_agents = "".join(f"{e},{k},iqn,{r}\n" for e, r in enumerate(rewards) for k in (0, 1))
+    files.agents.write_text("epoch,agent,model,reward\n" + of_agents)
+    total, agents = learning_curve(files).axes
+    (band,) = total.collections
+    low, high = band.get_datalim(total.transData).intervaly
+    assert (low, high) == (rewards.min(), rewards.max())
+    assert len(total.lines) == 1
+    for line in (*total.lines, *agents.lines):
+        epochs, means = (np.asarray(data, float) for data in line.get_data())
+        assert 1000 < len(epochs) <= 2000
+        assert epochs[-1] == 30_000
+        assert means[-1] == pytest.approx(rewards[-1500:].mean(), abs=0.01)
