@@ -78,3 +78,18 @@ def test_packaged_defaults_without_state_stay_at_chance(name, tmp_path):
     environment = make(name, forgetful=True)
     for _ in range(5):
         assert 0.4 < train(environment, 8_000, tmp_path) < 0.6
+
+
+@pytest.mark.slow
+@both
+def test_packaged_defaults_remember_for_fifty_steps(name, tmp_path):
+    environment = make(name, "world.corridor=50")
+    assert steps_to_success(environment, 100_000, tmp_path, interval=10_000) is not None
+
+
+@pytest.mark.slow
+@both
+def test_packaged_defaults_without_state_stay_at_chance_in_a_long_corridor(name, tmp_path):
+    environment = make(name, "world.corridor=50", forgetful=True)
+    train(environment, 10_000, tmp_path)
+    assert 0.3 < train(environment, 30_000, tmp_path) < 0.7
