@@ -19,6 +19,8 @@ _MINIMUMS = {
     "experiment.record_period": 1,
 }
 
+_SECTIONS = ("experiment", "world", "agent", "model", "replacement", "environment")
+
 
 def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfig:
     """Return the config with interpolations resolved, values checked and missing ones chosen.
@@ -39,6 +41,7 @@ def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfi
         raise ConfigError(f"the config needs a value for {keys}; set it with {keys}=...")
     resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     assert isinstance(resolved, DictConfig)
+    _check_package(resolved)
     resolved.pop("resume", None)  # belongs to the command, not to the run
     if resolved.seed is None:
         resolved.seed = fresh_seed()
@@ -55,6 +58,21 @@ def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfi
     if resolved.get("record_states"):
         check_integer("record_states_limit", resolved.get("record_states_limit"), 1)
     return resolved
+
+
+def _check_package(config: DictConfig) -> None:
+    """Raise ConfigError for a config file of an environment that Hydra has put under its group."""
+    environment = config.get("environment")
+    misplaced = [
+        section
+        for section in _SECTIONS
+        if isinstance(environment, DictConfig) and isinstance(environment.get(section), DictConfig)
+    ]
+    if misplaced:
+        raise ConfigError(
+            f"the config has environment.{misplaced[0]} instead of {misplaced[0]}: the first line "
+            "of the environment's config file must be '# @package _global_'"
+        )
 
 
 def checkpoint_period(config: DictConfig) -> int:
