@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, b
 from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
 from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requests
 from sorrel_recurrent_ppo.experiments.logging.plotting import plot_learning_curve
+from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.parallel_training import training_threads, usable_threads
 from sorrel_recurrent_ppo.experiments.provenance import record_session
 from sorrel_recurrent_ppo.experiments.resume.fast_forward import skipping_epochs
@@ -83,7 +85,7 @@ def run_experiment(
         )
     state = read_run_state(files) if resume else None
     if state is not None and _is_complete(config, state, files):
-        return summarise(state["logger"])
+        return summarise(state["logger"], files)
     files.directory.mkdir(parents=True, exist_ok=True)
     files.remove_partial_files()
     if state is None:
@@ -188,13 +190,23 @@ def _run(
     except NumericalError as error:
         raise save_before_fault(error, population, files) from error
     finally:
-        logger.close()
-        if files.sorrel.is_dir() and not any(files.sorrel.iterdir()):
-            files.sorrel.rmdir()
-        if logger.rewards:  # also for a stopped run
-            title = f"{model_names(population)} in {config.environment.name}"
+        _finish(logger, files, f"{model_names(population)} in {config.environment.name}")
+    return summarise(logger.state_dict(), files)
+
+
+def _finish(logger: RunLogger, files: RunFiles, title: str) -> None:
+    """Close the files of a run that has ended or failed, and draw its learning curve."""
+    is_failing = sys.exception() is not None
+    logger.close()
+    if files.sorrel.is_dir() and not any(files.sorrel.iterdir()):
+        files.sorrel.rmdir()
+    if logger.n_epochs:
+        try:
             plot_learning_curve(files, title)
-    return summarise(logger.state_dict())
+        except OSError as error:
+            if not is_failing:
+                raise
+            log.warning("%s could not be drawn: %s", files.learning_curve, error)
 
 
 @contextmanager

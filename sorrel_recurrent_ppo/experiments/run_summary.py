@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig
 
 from sorrel_recurrent_ppo.experiments.expected_size import expected_size, format_size
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.run_files import RunFiles
-from sorrel_recurrent_ppo.support.curves import last_tenth_mean
+from sorrel_recurrent_ppo.support.epoch_curve import read_reward_curve
 
 __all__ = ["RunSummary", "log_end", "log_start", "model_names", "summarise"]
 
@@ -41,16 +41,22 @@ class RunSummary:
     reward_end: float
 
 
-def summarise(logged: Mapping[str, Any]) -> RunSummary:
-    """Return the summary of a run from its logger's ``state_dict``."""
-    rewards = np.array(logged["rewards"], dtype=float)
-    return RunSummary(
-        n_epochs=len(rewards),
-        steps=logged["steps"],
-        seconds=logged["seconds"],
-        reward_start=last_tenth_mean(rewards[::-1]),
-        reward_end=last_tenth_mean(rewards),
-    )
+def summarise(logged: Mapping[str, Any], files: RunFiles) -> RunSummary:
+    """Return the summary of a run.
+
+    Args:
+        logged: The ``state_dict`` of its logger; that of version 0.1.0 has no ``n_epochs``.
+        files: The run's files, whose ``metrics.csv`` is read.
+
+    Raises:
+        ConfigError: ``metrics.csv`` is missing or damaged.
+    """
+    n_epochs = logged["n_epochs"] if "n_epochs" in logged else len(logged["rewards"])
+    start = end = math.nan
+    if n_epochs:
+        rewards = read_reward_curve(files.metrics)
+        start, end = rewards.first_tenth_mean, rewards.last_tenth_mean
+    return RunSummary(n_epochs, logged["steps"], logged["seconds"], start, end)
 
 
 def model_names(population: Population) -> str:

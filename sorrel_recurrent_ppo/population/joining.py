@@ -71,7 +71,7 @@ def _could_join(env: Environment, population: Population) -> bool:
     first = population.environments[0]
     return (
         type(first) is type(env)
-        and not any(member.rewards or member.n_steps for member in population.members)
+        and not any(member.n_epochs or member.n_steps for member in population.members)
         and population.config_when_built == plain_config(env)
     )
 
@@ -207,7 +207,8 @@ def _move(member: Member, population: Population, config: Any) -> None:
         kind=member.kind,
         own_model=member.own_model,
     )
-    moved.rewards, moved.joined_epoch = member.rewards, member.joined_epoch
+    moved.n_epochs, moved.rewards = member.n_epochs, member.rewards
+    moved.joined_epoch = member.joined_epoch
     moved.epoch_reward, moved.n_steps = member.epoch_reward, member.n_steps
 
 

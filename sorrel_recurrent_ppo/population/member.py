@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-__all__ = ["Member"]
+__all__ = ["REWARDS_KEPT", "Member"]
+
+REWARDS_KEPT = 100
 
 
 @dataclass
@@ -23,7 +25,8 @@ class Member:
         kind: Its kind: as the config calls it, else Sorrel's name of its class.
         own_model: Registry name of the model that the environment gave the agent, if it has one.
         epoch_reward: Its reward so far in this epoch.
-        rewards: Its reward in each epoch that it completed.
+        n_epochs: Number of epochs that it completed.
+        rewards: Its rewards in the latest of them, at least the last `REWARDS_KEPT`.
         n_steps: Steps that it has completed in this epoch.
         was_resumed: Whether it has been logged that its training was resumed.
         agent: The agent object.
@@ -38,6 +41,7 @@ class Member:
     kind: str = ""
     own_model: str | None = None
     epoch_reward: float = 0.0
+    n_epochs: int = 0
     rewards: list[float] = field(default_factory=list)
     n_steps: int = 0
     was_resumed: bool = False
@@ -53,16 +57,23 @@ class Member:
         "kind",
         "own_model",
         "epoch_reward",
+        "n_epochs",
     )
+
+    def complete_epoch(self, n_kept: int) -> None:
+        """Count an epoch, and keep the rewards of the latest ones."""
+        self.n_epochs += 1
+        self.rewards.append(self.epoch_reward)
+        del self.rewards[: -max(n_kept, REWARDS_KEPT)]
 
     @classmethod
     def from_state(cls, saved: Mapping[str, Any]) -> Member:
         """Return a member without agent from what :meth:`state_dict` returned.
 
-        States of version 0.1.0 have no kind.
+        States of version 0.1.0 have no kind, and the rewards of all epochs.
         """
         values = {name: saved[name] for name in (*cls.SAVED, "rewards") if name in saved}
-        return cls(**values)
+        return cls(**{"n_epochs": len(saved["rewards"]), **values})
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a run's state holds of the member, as plain values."""

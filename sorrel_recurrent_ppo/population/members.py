@@ -371,8 +371,9 @@ class Population:
         self.running = False
 
     def _complete_epoch(self) -> None:
+        n_kept = getattr(self.schedule, "reward_window", 0)
         for member in self.members:
-            member.rewards.append(member.epoch_reward)
+            member.complete_epoch(n_kept)
 
     def _new_member(self, index: int, model_name: str, seed: int | None, kind: str) -> Member:
         self._n_named += 1

@@ -184,7 +184,7 @@ def _follow_swapped_models(population: Population, agents: Sequence[Agent]) -> N
         if member is None or not population.owns(member) or member.model is agent.model:
             continue
         name = find_name(type(agent.model)) or type(agent.model).__name__
-        if member.rewards or member.n_steps:
+        if member.n_epochs or member.n_steps:
             joined = population.succeed(member, agent, model_name=name, seed=None)
             records.append(Replacement.of(member, joined, by="environment"))
             announce(_log, str(records[-1]))

@@ -57,7 +57,7 @@ class Replacement:
             joined=joined.name,
             left_model=former.model_name,
             joined_model=joined.model_name,
-            tenure=len(former.rewards),
+            tenure=former.n_epochs,
             seed=joined.seed,
             checkpoint=checkpoint,
             by=by,

@@ -42,6 +42,11 @@ class ScheduledReplacement:
     schedule: Schedule
     config: DictConfig
 
+    @property
+    def reward_window(self) -> int:
+        """The number of latest rewards of each agent that the schedule may read."""
+        return self.schedule.rule.reward_window
+
     def __call__(self, env: Environment, epoch: int) -> None:
         """Do what is due at the start of an epoch.
 
@@ -54,7 +59,7 @@ class ScheduledReplacement:
         with _naming_the_section():
             if epoch == 0:
                 self._try_out(env, population)
-            tenures = [len(member.rewards) for member in population.members]
+            tenures = [member.n_epochs for member in population.members]
             rewards = [member.rewards for member in population.members]
             chosen = self.schedule.choose(epoch, tenures, rewards)
             newcomers = [
@@ -68,7 +73,7 @@ class ScheduledReplacement:
         """Raise now what would be raised at some later epoch."""
         last_epoch = _last_epoch(config_of(env) or self.config)
         if last_epoch is not None:
-            oldest = max((len(member.rewards) for member in population.members), default=0)
+            oldest = max((member.n_epochs for member in population.members), default=0)
             self.schedule.check_run(last_epoch, oldest)
         self.schedule.check_group(len(population.members))
         for index in self.schedule.indices(len(population.members)):

@@ -121,7 +121,7 @@ class Schedule:
         Args:
             epoch: The epoch that begins.
             tenures: Epochs each agent has completed in the group, by index.
-            rewards: The rewards of these epochs, by index.
+            rewards: The rewards of the latest of these epochs, by index.
 
         Returns:
             The newcomer's registry name by index, ascending; ``None`` for the model that leaves.

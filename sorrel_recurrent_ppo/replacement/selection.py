@@ -154,8 +154,8 @@ def select_agents(
             ``lowest_reward`` or ``highest_reward`` (mean reward of an epoch, over the last
             ``reward_window`` of them that the agent has completed).
         tenures: Epochs each agent has completed in the group, by index.
-        rewards: Each agent's rewards, one for each of these epochs, the latest last; only the
-            modes by reward read them.
+        rewards: Each agent's rewards of these epochs, or at least of the last ``reward_window``,
+            the latest last; only the modes by reward read them.
         seed: Seed of the choice, or a generator to draw from.
         **options: ``count``, ``probability``, ``agent_ids`` (indices), ``minimum_tenure`` (0) and
             ``reward_window`` (10 epochs).

@@ -211,7 +211,11 @@ def read_metrics(run: SavedRun, names: Sequence[str] | None = None) -> Mapping[s
     path = run.files.metrics
     if not path.is_file():
         raise ConfigError(f"{run.directory} has no {path.name}")
-    return read_metrics_file(path, names)
+    metrics = read_metrics_file(path, names)
+    counts = metrics["epochs"]
+    if not (counts >= 1).all() or not np.array_equal(metrics["epoch"], np.cumsum(counts) - 1):
+        raise ConfigError(f"{path} is damaged: its epochs are not 0, 1, 2, ...")
+    return metrics
 
 
 def _read_config(path: Path) -> DictConfig:

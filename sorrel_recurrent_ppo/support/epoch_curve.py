@@ -13,7 +13,7 @@ import numpy as np
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.support.csv_blocks import column_names, read_blocks, to_numbers
 
-__all__ = ["EpochCurve", "read_metrics_file"]
+__all__ = ["EpochCurve", "read_metrics_file", "read_reward_curve"]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,11 @@ def read_metrics_file(path: Path, names: Sequence[str] | None = None) -> dict[st
     if not parts:
         raise ConfigError(f"{path} has no epochs")
     metrics = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    counts = metrics.setdefault("epochs", np.ones(len(metrics["epoch"])))
-    if not (counts >= 1).all() or not np.array_equal(metrics["epoch"], np.cumsum(counts) - 1):
-        raise ConfigError(f"{path} is damaged: its epochs are not 0, 1, 2, ...")
+    metrics.setdefault("epochs", np.ones(len(metrics["epoch"])))
     return metrics
+
+
+def read_reward_curve(path: Path) -> EpochCurve:
+    """Read the total reward in ``metrics.csv``; raise as `read_metrics_file`."""
+    metrics = read_metrics_file(path, [])
+    return EpochCurve(metrics["epoch"], metrics["epochs"], metrics["reward"])

@@ -570,8 +570,8 @@ class TestInstalling:
         population, twins = population_of(env), population_of(twin)
         assert population is not None
         assert twins is not None
-        assert [len(member.rewards) for member in twins.members] == [6] * 3
-        assert [len(member.rewards) for member in population.members] == [0] * 3
+        assert [member.n_epochs for member in twins.members] == [6] * 3
+        assert [member.n_epochs for member in population.members] == [0] * 3
         assert all(m.num_timesteps == 0 for m in models(env))
         assert all(torch.equal(weights(m), b) for m, b in zip(models(env), before, strict=True))
 

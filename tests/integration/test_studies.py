@@ -58,7 +58,7 @@ def test_models_and_names_stay_with_agents_that_are_shuffled():
     assert all(own[id(agent)] is agent.model for agent in env.agents)
     assert [model.num_timesteps for model in models(env)] == [70] * 3
     assert [member.name for member in population(env).members] == ["0", "1", "2"]
-    assert [len(member.rewards) for member in population(env).members] == [7] * 3
+    assert [member.n_epochs for member in population(env).members] == [7] * 3
 
 
 def test_agents_lent_to_another_environment_keep_their_models():
@@ -167,11 +167,11 @@ def test_agents_lent_to_an_environment_with_its_own_constructor_keep_their_model
 def test_agents_that_are_inserted_and_removed_are_followed():
     class Changing(Study):
         def reset(self):
-            if len(population(self).members[0].rewards) == 1:
+            if population(self).members[0].n_epochs == 1:
                 self.agents.append(self.new_agent())
-            if len(population(self).members[0].rewards) == 3:
+            if population(self).members[0].n_epochs == 3:
                 self.leaver = self.agents.pop(1)
-            if len(population(self).members[0].rewards) == 4:
+            if population(self).members[0].n_epochs == 4:
                 self.agents.append(self.leaver)
             super().reset()
 
@@ -428,7 +428,7 @@ def test_environments_of_different_configs_are_joined_explicitly():
     assert len({model.seed for model in models(*environments)}) == 3
     assert [member.name for member in population(coordinator).members] == ["0", "1", "2"]
     coordinator.run(3)
-    assert [len(member.rewards) for member in population(coordinator).members] == [2] * 3
+    assert [member.n_epochs for member in population(coordinator).members] == [2] * 3
     assert replace_agent(coordinator, 2).index == 2  # pyright: ignore[reportArgumentType]
 
 
@@ -447,7 +447,7 @@ def test_an_environment_with_its_own_constructor_is_honoured_when_it_is_run():
     env = build_study(OwnConstructor)
     run_study(env)
     assert class_names(env) == ["RecurrentPPOLSTM"] * 2
-    assert [len(member.rewards) for member in population(env).members] == [7, 7]
+    assert [member.n_epochs for member in population(env).members] == [7, 7]
     by_hand = build_study(OwnConstructor)
     by_hand.reset()
     assert class_names(by_hand) == ["RecurrentPPOLSTM"] * 2

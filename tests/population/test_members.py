@@ -61,7 +61,7 @@ def test_a_second_run_counts_its_epochs_from_the_start_and_keeps_the_rewards(env
     env.run_experiment(2)
     env.run_experiment(3)
     assert population(env).epoch == 2
-    assert [len(m.rewards) for m in population(env).members] == [5] * 3
+    assert [m.n_epochs for m in population(env).members] == [5] * 3
 
 
 def test_interrupted_epoch_is_not_counted(env):
@@ -72,7 +72,7 @@ def test_interrupted_epoch_is_not_counted(env):
     population(env).epoch_start_callbacks.append(stop)
     with pytest.raises(KeyboardInterrupt):
         env.run_experiment(9)
-    assert [len(m.rewards) for m in population(env).members] == [2] * 3
+    assert [m.n_epochs for m in population(env).members] == [2] * 3
     assert not population(env).running
 
 
@@ -108,7 +108,7 @@ def test_newcomer_gets_the_next_name_and_its_own_rewards(env):
 
     population(env).epoch_start_callbacks.append(replace)
     env.run_experiment(4)
-    names = [(m.name, m.joined_epoch, len(m.rewards)) for m in population(env).members]
+    names = [(m.name, m.joined_epoch, m.n_epochs) for m in population(env).members]
     assert names == [("0", -1, 4), ("4", 2, 2), ("2", -1, 4)]
 
 
@@ -127,7 +127,7 @@ def test_newcomer_keeps_its_model_when_agents_are_rebuilt(env):
     population(env).replace_model(1, model, model_name="lstm_ppo", seed=9)
     env.run_experiment(2)
     assert env.agents[1].model is model
-    assert len(population(env).members[1].rewards) == 2
+    assert population(env).members[1].n_epochs == 2
 
 
 # --- one model for several agents ---

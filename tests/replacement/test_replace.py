@@ -268,7 +268,7 @@ def test_replacing_by_other_models_during_a_run_keeps_training(name, tmp_path):
     population = population_of(env)
     assert population is not None
     # Each of the others has been there all along; the last newcomer for three epochs.
-    assert [len(member.rewards) for member in population.members] == [
+    assert [member.n_epochs for member in population.members] == [
         3 if member.index == 0 else 3 * len(CHAIN) for member in population.members
     ]
 

@@ -15,7 +15,7 @@ from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
 from sorrel_recurrent_ppo.support.curves import smoothing_window
 from sorrel_recurrent_ppo.support.downsampling import Downsampling
-from sorrel_recurrent_ppo.support.epoch_curve import EpochCurve, read_metrics_file
+from sorrel_recurrent_ppo.support.epoch_curve import EpochCurve, read_reward_curve
 
 __all__ = ["learning_curve", "plot_learning_curve"]
 
@@ -45,8 +45,7 @@ def learning_curve(files: RunFiles) -> Figure:
     Args:
         files: As for `plot_learning_curve`.
     """
-    metrics = read_metrics_file(files.metrics, [])
-    total = EpochCurve(metrics["epoch"], metrics["epochs"], metrics["reward"])
+    total = read_reward_curve(files.metrics)
     agents = read_agent_curves(files.agents, total.n_epochs)
     replacements = read_columns(files.replacements) if files.replacements.exists() else {}
     replaced = sorted(set(as_numbers(replacements.get("epoch", np.array([]))).tolist()))

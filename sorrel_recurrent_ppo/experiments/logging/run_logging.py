@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 class RunLogger(Logger):
     """Sorrel's logger interface over any number of sinks.
 
+    The lists of Sorrel's loggers, such as ``rewards``, stay empty: they would grow with the run.
+
     Args:
         population: The agents by their lasting names.
         config: The config of the experiment.
@@ -51,6 +53,7 @@ class RunLogger(Logger):
         stateful: Mapping[str, StatefulSink] = MappingProxyType({}),
     ) -> None:
         super().__init__(config.experiment.epochs)
+        self.n_epochs = 0
         self.steps = 0
         self.turns = 0
         self.seconds = 0.0
@@ -91,7 +94,6 @@ class RunLogger(Logger):
                 "after an epoch was recorded"
             )
         self._check_count(epoch)
-        super().record_epoch(epoch, loss, reward, epsilon, **kwargs)
         now = time.perf_counter()
         turns, epoch_steps = _count_steps(self._population)
         self.turns += turns
@@ -109,6 +111,7 @@ class RunLogger(Logger):
         )
         self._epoch_started = now
         self._last_recorded = epoch
+        self.n_epochs += 1
         self.seconds += record.seconds
         for sink in self._sinks:
             sink.write(record)
@@ -154,12 +157,12 @@ class RunLogger(Logger):
         self._is_restored = n_epochs == 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counters, the rewards and the states of sinks as plain values."""
+        """Return the counters and the states of sinks as plain values."""
         return {
+            "n_epochs": self.n_epochs,
             "steps": self.steps,
             "turns": self.turns,
             "seconds": self.seconds,
-            "rewards": [float(reward) for reward in self.rewards],
             "sinks": {name: sink.state_dict() for name, sink in self._stateful.items()},
         }
 
@@ -168,7 +171,8 @@ class RunLogger(Logger):
         self.steps, self.turns, self.seconds = saved["steps"], saved["turns"], saved["seconds"]
         if isinstance(self._turn_logger, TensorboardLogger):
             self._turn_logger._global_step = self.turns
-        self.rewards = list(saved["rewards"])
+        # Version 0.1.0 saved the rewards of all epochs.
+        self.n_epochs = saved["n_epochs"] if "n_epochs" in saved else len(saved["rewards"])
         self._last_recorded = self._first_epoch - 1
         self._is_restored = True
         self._epoch_started = time.perf_counter()
