@@ -76,7 +76,8 @@ def _plain_block(data: bytes, n_columns: int, wanted: Mapping[str, int]) -> Bloc
     if b'"' in data or len(separators) % n_columns:
         return None
     ends = separators.reshape(-1, n_columns)
-    if not (buffer[ends[:, -1]] == _NEWLINE).all() or data.count(b"\n") != len(ends):
+    is_end = buffer[ends] == _NEWLINE
+    if not is_end[:, -1].all() or is_end[:, :-1].any():
         return None
     block: Block = {}
     for name, k in wanted.items():
@@ -88,11 +89,14 @@ def _plain_block(data: bytes, n_columns: int, wanted: Mapping[str, int]) -> Bloc
 def _cells(buffer: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Gather the bytes between positions of a buffer."""
     ends = ends - ((ends > starts) & (buffer[ends - 1] == _RETURN))
-    width = max(_SHORTEST, int((ends - starts).max()))
-    positions = starts[:, None] + np.arange(width)
-    characters = buffer[np.minimum(positions, len(buffer) - 1)]
-    characters[positions >= ends[:, None]] = 0
-    return np.ascontiguousarray(characters).view(f"S{width}")[:, 0]
+    lengths = ends - starts
+    width = max(_SHORTEST, int(lengths.max()))
+    # The last cells may be shorter than the window that begins with them.
+    padded = np.concatenate([buffer[starts[0] :], np.zeros(width, np.uint8)])
+    windows = np.ndarray((len(padded) - width + 1,), f"S{width}", padded, strides=(1,))
+    cells = windows[starts - starts[0]]
+    cells.view(np.uint8).reshape(-1, width)[np.arange(width) >= lengths[:, None]] = 0
+    return cells
 
 
 def _quoted_blocks(
