@@ -98,11 +98,22 @@ def uninstall() -> None:
     Environments that have a population already keep it.
     """
     _hook.active = False
-    # Another package may have wrapped ours since: then ours stays in the chain, inactive.
     for name, original in [*_hook.originals.items()]:
-        if getattr(getattr(Environment, name), "__wrapped__", None) is original:
+        current = getattr(Environment, name)
+        if getattr(current, "__wrapped__", None) is original:
             setattr(Environment, name, original)
             del _hook.originals[name]
+        elif not _wraps(current, original):  # somebody else has put another method in its place
+            del _hook.originals[name]
+        # Otherwise another package has wrapped ours since: it stays in the chain, inactive.
+
+
+def _wraps(function: Callable[..., Any], original: Callable[..., Any]) -> bool:
+    """Return whether a function is a chain of wrappers around another."""
+    inner = getattr(function, "__wrapped__", None)
+    while inner is not None and inner is not original:
+        inner = getattr(inner, "__wrapped__", None)
+    return inner is original
 
 
 def join_environments(coordinator: object, environments: Sequence[Environment]) -> None:

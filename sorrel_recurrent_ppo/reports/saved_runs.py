@@ -71,7 +71,7 @@ class SavedRun:
         for path in (self.files.config, self.directory / _HYDRA_FOLDER / "config.yaml"):
             if path.is_file():
                 return _read_config(path)
-        below = [str(path) for path in _runs_below(self.directory)]
+        below = [str(p) for p in _runs_below(self.directory) if p != self.directory]
         if len(below) > _MOST_LISTED:
             below[_MOST_LISTED:] = ["..."]
         hint = f"; runs below it: {', '.join(below)}" if below else ""

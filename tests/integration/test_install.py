@@ -629,3 +629,14 @@ class TestWhatWeRelyOnInSorrel:
         world = Chessboard()
         agent = make_random_chess_agent(colour="white", world=world)
         assert agent.get_action(np.zeros(1)) == 0
+
+
+def test_a_method_that_was_put_in_place_of_ours_is_wrapped_again(monkeypatch):
+    original = Environment.reset
+    install()
+    monkeypatch.setattr(Environment, "reset", original)
+    uninstall()
+    install()
+    assert Environment.reset.__wrapped__ is original  # pyright: ignore[reportFunctionMemberAccess]
+    uninstall()
+    assert Environment.reset is original
