@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from sb3_contrib import RecurrentPPO as Sb3RecurrentPPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
@@ -20,7 +21,7 @@ from sorrel_recurrent_ppo.config_files import model_defaults
 from sorrel_recurrent_ppo.learning.schedules import linear
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPO, RecurrentPPOLSTM
 
-__all__ = ["OURS", "SB3", "run_in_gym"]
+__all__ = ["OURS", "SB3", "run_in_gym", "run_sb3"]
 
 _EVALUATION_EPISODES = 20
 _EVALUATION_SEED = 1_000_000
@@ -93,8 +94,7 @@ def run_in_gym(job: Job, environment: str) -> Record:
     make_env = ENVIRONMENTS[environment]
     if job.contestant in OURS:
         return _run_ours(job, make_env)
-    settings, n_envs = SB3[job.contestant]
-    return _run_sb3(job, make_env, settings(job.budget), n_envs)
+    return run_sb3(job, make_env)
 
 
 def _run_ours(job: Job, make_env: Callable[[], gym.Env]) -> Record:
@@ -112,15 +112,21 @@ def _run_ours(job: Job, make_env: Callable[[], gym.Env]) -> Record:
     )
 
 
-def _run_sb3(
-    job: Job, make_env: Callable[[], gym.Env], settings: dict[str, Any], n_envs: int
-) -> Record:
+def run_sb3(job: Job, make_env: Callable[[], gym.Env]) -> Record:
+    """Train a contestant of `SB3` for the job's budget of agent steps, then evaluate it.
+
+    The score of an episode is its return, or whether it succeeded where the environment says so.
+    """
+    get_settings, n_envs = SB3[job.contestant]
     env = make_vec_env(make_env, n_envs=n_envs, seed=job.seed)
     if n_envs > 1:
         env = VecNormalize(env)  # as in sb3-contrib's test
-    model = Sb3RecurrentPPO("MlpLstmPolicy", env, seed=job.seed, device="cpu", **settings)
+    model = Sb3RecurrentPPO(
+        "MlpLstmPolicy", env, seed=job.seed, device="cpu", **get_settings(job.budget)
+    )
+    successes = _Successes()
     wall, cpu = time.perf_counter(), time.process_time()
-    model.learn(job.budget)
+    model.learn(job.budget, callback=successes)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     lengths, scores = _monitored_episodes(env)
     if isinstance(env, VecNormalize):
@@ -132,11 +138,24 @@ def _run_sb3(
     assert isinstance(evaluation, list)
     return Record(
         steps=np.cumsum(lengths).tolist(),
-        scores=scores,
+        scores=successes.scores or scores,
         wall_seconds=wall,
         cpu_seconds=cpu,
         evaluation=[float(score) for score in evaluation],
     )
+
+
+class _Successes(BaseCallback):
+    """Stores the entry ``is_success`` of every completed episode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scores: list[float] = []
+
+    def _on_step(self) -> bool:
+        infos = self.locals["infos"]
+        self.scores += [float(info["is_success"]) for info in infos if "is_success" in info]
+        return True
 
 
 def _monitored_episodes(env: Any) -> tuple[list[int], list[float]]:

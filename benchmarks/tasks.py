@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 from typing import Any
 
+from cue_recall_gym import CueRecallGym
 from gym_envs import POPGYM
-from gym_learning import SB3, run_in_gym
+from gym_learning import SB3, run_in_gym, run_sb3
 from records import Job, Record
 from sorrel_learning import CONTESTANTS, run_in_sorrel
 from sorrel_recurrent_ppo.config_files import model_defaults
 
-__all__ = ["TASKS", "Task", "defaults_of", "is_ours"]
+__all__ = ["CORRIDORS", "TASKS", "Task", "defaults_of", "is_ours"]
+
+CORRIDORS = (4, 8, 20, 35, 50, 70, 100)  # of the tasks cue_recall-4 to cue_recall-100
 
 _BOTH = ("lstm_ppo", "gru_ppo")
 
@@ -93,14 +96,23 @@ def _sorrel(
     )
 
 
-def _cue_recall(corridor: int, budget: int, *overrides: str) -> Task:
-    return _sorrel(
-        "cue_recall",
-        (*_BOTH, *(f"{model}, state zeroed" for model in _BOTH), "iqn"),
-        budget,
-        overrides=(f"world.corridor={corridor}", *overrides),
-        score="success_rate",
+def _cue_recall(corridor: int, n_steps: int, *overrides: str) -> Task:
+    """Return a task in which an epoch has enough turns for at least one trial."""
+    turns = max(200, 4 * corridor)
+    overrides = (f"world.corridor={corridor}", f"experiment.max_turns={turns}", *overrides)
+    contestants = (*_BOTH, *(f"{model}, state zeroed" for model in _BOTH), "iqn")
+    return replace(
+        _sorrel("cue_recall", contestants, n_steps // turns, score="success_rate"),
+        run=partial(_run_cue_recall, overrides=overrides, turns=turns),
     )
+
+
+def _run_cue_recall(job: Job, overrides: tuple[str, ...], turns: int) -> Record:
+    """Run in Sorrel, or for sb3-contrib in the same lane as a gymnasium environment."""
+    if job.contestant in SB3:
+        in_steps = replace(job, budget=job.budget * turns)
+        return run_sb3(in_steps, partial(CueRecallGym, overrides))
+    return run_in_sorrel(job, "cue_recall", overrides, "success_rate")
 
 
 def _popgym(environment: str) -> Task:
@@ -117,12 +129,9 @@ def _popgym(environment: str) -> Task:
 
 
 TASKS: dict[str, Task] = {
-    # An epoch of cue_recall has 200 steps, with a corridor of 100 it has 400.
-    "cue_recall-8": _cue_recall(8, 300),
-    "cue_recall-20": _cue_recall(20, 1_000),
-    "cue_recall-50": _cue_recall(50, 500),
-    "cue_recall-50-distractors": _cue_recall(50, 1_000, "world.distractors=true"),
-    "cue_recall-100": _cue_recall(100, 750, "experiment.max_turns=400"),
+    **{f"cue_recall-{corridor}": _cue_recall(corridor, 100_000) for corridor in CORRIDORS},
+    "cue_recall-50-distractors": _cue_recall(50, 200_000, "world.distractors=true"),
+    "cue_recall-100": _cue_recall(100, 300_000),
     "treasurehunt": _sorrel("treasurehunt", (*_BOTH, "iqn", "random", "expert"), 501),
     "cleanup": _sorrel("cleanup", (*_BOTH, "iqn", "random"), 300),
     "tag": _sorrel("tag", (*_BOTH, "iqn", "random"), 1_000),
