@@ -34,7 +34,7 @@ _VARIANTS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate_decay_steps": 1_000_000,
         "entropy_decay_steps": 1_000_000,
     },
-    "constant": {"learning_rate_end_factor": 1, "entropy_end": 0.01},
+    "constant": {"learning_rate_end_factor": 1, "entropy_end": 0.03},
 }
 
 
