@@ -16,6 +16,7 @@ from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.epoch_curve import read_reward_curve
+from sorrel_recurrent_ppo.support.wording import counted
 
 __all__ = ["RunSummary", "log_end", "log_start", "model_names", "summarise"]
 
@@ -67,16 +68,15 @@ def model_names(population: Population) -> str:
 def log_start(config: DictConfig, population: Population, first_epoch: int) -> None:
     """Log the settings of the run that is about to start."""
     log.info(
-        "Training %d agents (%s) in %s, epochs %d to %d of at most %d turns; seed %d, %d thread%s.",
-        len(population.members),
+        "Training %s (%s) in %s, epochs %d to %d of at most %d turns; seed %d, %s.",
+        counted(len(population.members), "agent"),
         model_names(population),
         config.environment.name,
         first_epoch,
         config.experiment.epochs,
         config.experiment.max_turns,
         config.seed,
-        config.threads,
-        "" if config.threads == 1 else "s",
+        counted(config.threads, "thread"),
     )
     log.info(
         "A row of metrics.csv and agents.csv is %s. Expected size of the files: %s.",
@@ -90,9 +90,9 @@ def log_start(config: DictConfig, population: Population, first_epoch: int) -> N
 def log_end(summary: RunSummary, population: Population, files: RunFiles) -> None:
     """Log the totals of a run and where its files are."""
     log.info(
-        "Ran %d epoch%s, %d agent steps, in %s: %.0f steps/s.",
-        *(summary.n_epochs, "" if summary.n_epochs == 1 else "s"),
-        summary.steps,
+        "Ran %s, %s, in %s: %.0f steps/s.",
+        counted(summary.n_epochs, "epoch"),
+        counted(summary.steps, "agent step"),
         timedelta(seconds=round(summary.seconds)),
         summary.steps / summary.seconds if summary.seconds else 0.0,
     )

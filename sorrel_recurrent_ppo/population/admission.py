@@ -47,6 +47,7 @@ from sorrel_recurrent_ppo.registry import (
 from sorrel_recurrent_ppo.support.checks import check_flag
 from sorrel_recurrent_ppo.support.log_once import announce, log_once
 from sorrel_recurrent_ppo.support.randomness import untouched_random_state
+from sorrel_recurrent_ppo.support.wording import counted
 
 __all__ = [
     "admit_agents",
@@ -258,8 +259,8 @@ def check_parameter_lists(config: DictConfig, choices: Sequence[Choice | None]) 
                 if isinstance(values, list) and len(values) != n_agents:
                     whose = f"agents of kind '{kind}'" if is_of_kind else "agents"
                     raise ConfigError(
-                        f"{section_key}.{key} lists {len(values)} values, but there are "
-                        f"{n_agents} {whose}; give one value for all or one for each"
+                        f"{section_key}.{key} lists {counted(len(values), 'value')}, but the "
+                        f"number of {whose} is {n_agents}; give one value for all or one for each"
                     )
 
 

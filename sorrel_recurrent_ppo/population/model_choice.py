@@ -31,6 +31,7 @@ from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.population.research_names import research_hint
 from sorrel_recurrent_ppo.registry import packaged_defaults
 from sorrel_recurrent_ppo.support.log_once import log_once
+from sorrel_recurrent_ppo.support.wording import counted
 
 __all__ = [
     "AgentFacts",
@@ -295,10 +296,10 @@ def check_lists(
 
 
 def _wrong_length(request: ModelRequest, n_agents: int) -> ConfigError:
-    whose = f"agents of kind '{request.kind}'" if request.kind else "agents"
+    kind = f" of kind '{request.kind}'" if request.kind else ""
     return ConfigError(
-        f"{request.key} lists {len(request.names)} models ({', '.join(request.names)}), "
-        f"but there are {n_agents} {whose}; give one name for all or one for each"
+        f"{request.key} lists {counted(len(request.names), 'model')} ({', '.join(request.names)}), "
+        f"but the number of agents{kind} is {n_agents}; give one name for all or one for each"
     )
 
 

@@ -12,6 +12,7 @@ from sorrel_recurrent_ppo.population.member import Member
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import write_table
+from sorrel_recurrent_ppo.support.wording import counted
 
 __all__ = ["Replacement", "save_in_hydra_directory", "write_replacements"]
 
@@ -65,7 +66,7 @@ class Replacement:
 
     def __str__(self) -> str:
         source = f" from {self.checkpoint}" if self.checkpoint else ""
-        epochs = "1 epoch" if self.tenure == 1 else f"{self.tenure} epochs"
+        epochs = counted(self.tenure, "epoch")
         author = " by the environment" if self.by == "environment" else ""
         return (
             f"epoch {self.epoch}: agent {self.left} ({self.left_model}, {epochs}) at index "

@@ -14,6 +14,7 @@ from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
 from sorrel_recurrent_ppo.replacement.preset import settled_section
 from sorrel_recurrent_ppo.replacement.selection import SelectionRule
 from sorrel_recurrent_ppo.support.checks import check_integer, check_integers
+from sorrel_recurrent_ppo.support.wording import counted
 
 __all__ = ["Schedule", "read_schedule"]
 
@@ -95,7 +96,7 @@ class Schedule:
             raise ConfigError(
                 f"minimum_tenure={self.rule.minimum_tenure} (mode '{self.rule.mode}') can never be "
                 f"reached: no agent is due to leave after epoch {firing[-1]}, when the oldest has "
-                f"been there for {oldest + firing[-1]} epochs, in {run}"
+                f"been there for {counted(oldest + firing[-1], 'epoch')}, in {run}"
             )
 
     def check_group(self, n_agents: int) -> None:
@@ -103,8 +104,8 @@ class Schedule:
         self.rule.check_group(n_agents)
         if isinstance(self.checkpoint, tuple) and len(self.checkpoint) != n_agents:
             raise ConfigError(
-                f"checkpoint lists {len(self.checkpoint)} files for {n_agents} agents; it must "
-                "have one per agent, null for a new model"
+                f"checkpoint lists {counted(len(self.checkpoint), 'file')} for "
+                f"{counted(n_agents, 'agent')}; it must have one per agent, null for a new model"
             )
 
     def indices(self, n_agents: int) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from sorrel_recurrent_ppo.support.checks import (
     check_integers,
     check_number,
 )
+from sorrel_recurrent_ppo.support.wording import counted
 
 __all__ = ["MODES", "SelectionRule", "select_agents"]
 
@@ -85,7 +86,9 @@ class SelectionRule:
     def check_group(self, n_agents: int) -> None:
         """Raise ConfigError where the rule asks for agents that a group of this size lacks."""
         if self.count is not None and self.count > n_agents:
-            raise ConfigError(f"count={self.count} is more than the group's {n_agents} agents")
+            raise ConfigError(
+                f"count={self.count} is more than the group's {counted(n_agents, 'agent')}"
+            )
         missing = [i for i in self.agent_ids or () if i >= n_agents]
         if missing:
             raise ConfigError(

@@ -12,6 +12,7 @@ from sorrel_recurrent_ppo.reports.comparison import Comparison
 from sorrel_recurrent_ppo.reports.run_scores import SCORE_NAMES, RunScores
 from sorrel_recurrent_ppo.support.csv_table import write_table
 from sorrel_recurrent_ppo.support.statistics import Estimate
+from sorrel_recurrent_ppo.support.wording import counted
 
 __all__ = ["comparison_table", "write_groups", "write_runs"]
 
@@ -19,7 +20,7 @@ __all__ = ["comparison_table", "write_groups", "write_runs"]
 def comparison_table(comparison: Comparison) -> Table:
     """Return the table of a comparison for the console, with one row per group."""
     table = Table(
-        title=f"{comparison.n_epochs} epochs; interquartile mean [95 % interval]",
+        title=f"{counted(comparison.n_epochs, 'epoch')}; interquartile mean [95 % interval]",
         title_justify="left",
     )
     table.add_column(comparison.by)

@@ -185,11 +185,11 @@ def test_lists_of_a_kind_are_for_the_agents_of_that_kind():
         ),
         (
             {"agent": {"police": {"model": "lstm_ppo", "lstm_ppo": {"learns": [True] * 3}}}},
-            "agent.police.lstm_ppo.learns lists 3 values, but there are 2 agents of kind 'police'",
+            "lists 3 values, but the number of agents of kind 'police' is 2",
         ),
         (
             {"model": {"type": "lstm_ppo", "lstm_ppo": {**SETTINGS, "learns": [True] * 4}}},
-            "model.lstm_ppo.learns lists 4 values, but there are 3 agents",
+            "model.lstm_ppo.learns lists 4 values, but the number of agents is 3",
         ),
         (
             {"agent": {"thief": {"model": "lstm_ppo"}, "police": {"model": "iqn"}}},

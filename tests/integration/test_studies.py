@@ -405,7 +405,7 @@ def test_a_list_of_models_is_for_the_whole_population():
     environments = [build_study(n=1, model=["lstm_ppo", "gru_ppo"]) for _ in range(2)]
     assert [type(m) for m in models(*environments)] == [RecurrentPPOLSTM, DualHeadRecurrentPPO]
     Coordinator(environments).run(1)
-    with pytest.raises(ConfigError, match=r"lists 2 models .* 1 agents"):
+    with pytest.raises(ConfigError, match=r"lists 2 models .* agents is 1"):
         run_study(build_study(n=1, model=["lstm_ppo", "gru_ppo"]))
 
 

@@ -170,12 +170,12 @@ class TestTheEnvironmentsOwn:
 class TestLists:
     @pytest.mark.parametrize("names", [["gru_ppo"], ["gru_ppo", "iqn", "dqn"]])
     def test_a_wrong_length_names_the_key_and_both_numbers(self, names):
-        with pytest.raises(ConfigError, match=rf"^model\.type lists {len(names)} .* 2 agents"):
+        with pytest.raises(ConfigError, match=rf"^model\.type lists {len(names)} .* agents is 2"):
             choose({"model": {"type": names}}, TWO)
 
     def test_a_wrong_length_of_a_kind_names_the_kind(self):
         config = {"agent": {"a": {"num": 1, "model": ["iqn", "dqn"]}, "b": {"num": 1}}}
-        with pytest.raises(ConfigError, match=r"agent\.a\.model lists 2 .* 1 agents of kind 'a'"):
+        with pytest.raises(ConfigError, match=r"a\.model lists 2 .* of kind 'a' is 1"):
             choose(config, TWO)
 
 

@@ -19,6 +19,7 @@ from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkp
 from sorrel_recurrent_ppo.population.records import Replacement, write_replacements
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.randomness import global_random_state, set_global_random_state
+from sorrel_recurrent_ppo.support.wording import counted
 
 __all__ = [
     "capture_run_state",
@@ -102,7 +103,9 @@ def check_number_of_agents(experiment: BuiltExperiment, state: dict[str, Any]) -
     if expected is None:
         expected, found = len(state["members"]), len(experiment.population.members)
     if expected != found:
-        raise CheckpointError(f"the run's state has {expected} agents, the environment {found}")
+        raise CheckpointError(
+            f"the run's state has {counted(expected, 'agent')}, the environment {found}"
+        )
 
 
 def save_run_state(files: RunFiles, state: dict[str, Any]) -> None:
