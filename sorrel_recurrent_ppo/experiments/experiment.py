@@ -28,6 +28,7 @@ from sorrel_recurrent_ppo.experiments.resume.run_state import (
     read_run_state,
     restore_replacements,
     restore_run_state,
+    saved_large_matvec,
 )
 from sorrel_recurrent_ppo.experiments.run_config import checkpoint_period, resolve_config
 from sorrel_recurrent_ppo.experiments.run_sinks import build_logger
@@ -38,6 +39,7 @@ from sorrel_recurrent_ppo.experiments.run_summary import (
     model_names,
     summarise,
 )
+from sorrel_recurrent_ppo.policy.cpu.matvec import using_large_matvec
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.population.records import write_replacements
 from sorrel_recurrent_ppo.recording.world_gif import GifEnlarger
@@ -90,7 +92,8 @@ def run_experiment(
     files.remove_partial_files()
     if state is None:
         _save_config(config, files)
-    with accelerated(config.get("accelerate", False)):
+    large_matvec = using_large_matvec(saved_large_matvec(state))
+    with accelerated(config.get("accelerate", False)), large_matvec:
         return _build_and_run(config, files, state=state, plain=plain, command=command)
 
 

@@ -1,8 +1,8 @@
 """Acting: one step of the policy for one agent, without autograd.
 
-On a CPU the small matrix-vector products of one step take less time than PyTorch's dispatch of
-them, so numpy computes them on views of the policy's weights. On other devices, and for the layers
-that numpy has no fast implementation of (convolutions, normalisation), PyTorch's modules are used.
+On a CPU the small products of one step take less time than PyTorch's dispatch of them, so numpy
+computes them on views of the policy's weights. On other devices, and for encoders with
+normalisation, PyTorch's modules are used.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy
+from sorrel_recurrent_ppo.policy.cpu.matvec import matvec
 from sorrel_recurrent_ppo.policy.cpu.switch import kernels_enabled
 from sorrel_recurrent_ppo.policy.encoders import FlatEncoder
+from sorrel_recurrent_ppo.policy.picture_features import PictureFeatures, is_supported
 
 __all__ = ["PolicyStep", "StepResult", "sample_branches"]
-
-# From this size on, the order in which a weight is read affects the speed.
-_LARGE_BYTES = 500_000
 
 type StepResult = tuple[np.ndarray, float, np.ndarray]
 
@@ -92,15 +91,7 @@ class _NumpyStep:
             for name, weight in parameters.items()
             if weight is not None
         ]
-        self._policy = policy
-        self._flat = isinstance(policy.encoder, FlatEncoder) and isinstance(
-            policy.norm, nn.Identity
-        )
-        if self._flat:
-            self._encoder = _linear(policy.encoder.linear)
-            self._encoder_matvec = _fastest_matvec(self._encoder[0])
-            width = policy.encoder.output_size
-            self._features, self._zeros = np.empty(width, np.float32), np.zeros(width, np.float32)
+        self._features = _features_of(policy)
         cell = _LSTMStep if policy.core.cell == "lstm" else _GRUStep
         self._cell = cell(*map(_view, policy.core.weights()))
         self._size = policy.core.hidden_size
@@ -114,14 +105,7 @@ class _NumpyStep:
         return True
 
     def __call__(self, inputs: np.ndarray, flat_state: np.ndarray) -> StepResult:
-        if self._flat:
-            weight, bias = self._encoder
-            features = self._features
-            self._encoder_matvec(weight, inputs, out=features)
-            np.add(features, bias, out=features)
-            np.maximum(features, self._zeros, out=features)
-        else:
-            features = self._torch_features(inputs)
+        features = self._features(inputs)
         next_flat_state = self._cell(features, flat_state)
         output = next_flat_state[: self._size]
         weight, bias = self._actor
@@ -132,8 +116,42 @@ class _NumpyStep:
         value += bias
         return logits, value.item(), next_flat_state
 
+
+def _features_of(policy: RecurrentPolicy) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from an observation ``(D,)`` to the input of the recurrent core."""
+    if isinstance(policy.norm, nn.Identity):
+        if isinstance(policy.encoder, FlatEncoder):
+            return _FlatFeatures(policy.encoder)
+        if is_supported(policy.encoder):
+            return PictureFeatures(policy.encoder)
+    return _TorchFeatures(policy)
+
+
+class _FlatFeatures:
+    """The flat encoder for one observation, on views of its weights."""
+
+    def __init__(self, encoder: FlatEncoder) -> None:
+        self._weight, self._bias = _linear(encoder.linear)
+        self._matvec = matvec(self._weight)
+        width = encoder.output_size
+        self._features, self._zeros = np.empty(width, np.float32), np.zeros(width, np.float32)
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        features = self._features
+        self._matvec(self._weight, inputs, out=features)
+        np.add(features, self._bias, out=features)
+        np.maximum(features, self._zeros, out=features)
+        return features
+
+
+class _TorchFeatures:
+    """The policy's own encoder and normalisation."""
+
+    def __init__(self, policy: RecurrentPolicy) -> None:
+        self._policy = policy
+
     @torch.inference_mode()
-    def _torch_features(self, inputs: np.ndarray) -> np.ndarray:
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
         return self._policy.features(torch.from_numpy(inputs).unsqueeze(0)).squeeze(0).numpy()
 
 
@@ -145,7 +163,7 @@ class _LSTMStep:
 
     def __init__(self, w_ih: np.ndarray, w_hh: np.ndarray, b_ih: np.ndarray, b_hh: np.ndarray):
         self._w_ih, self._w_hh, self._b_ih, self._b_hh = w_ih, w_hh, b_ih, b_hh
-        self._matvec_ih, self._matvec_hh = _fastest_matvec(w_ih), _fastest_matvec(w_hh)
+        self._matvec_ih, self._matvec_hh = matvec(w_ih), matvec(w_hh)
         size = self._size = w_hh.shape[1]
         self._slope = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), size)
         self._offset = np.repeat(np.array([0.5, 0.5, 0.0, 0.5], np.float32), size)
@@ -179,7 +197,7 @@ class _GRUStep:
 
     def __init__(self, w_ih: np.ndarray, w_hh: np.ndarray, b_ih: np.ndarray, b_hh: np.ndarray):
         self._w_ih, self._w_hh, self._b_ih, self._b_hh = w_ih, w_hh, b_ih, b_hh
-        self._matvec_ih, self._matvec_hh = _fastest_matvec(w_ih), _fastest_matvec(w_hh)
+        self._matvec_ih, self._matvec_hh = matvec(w_ih), matvec(w_hh)
         size = w_hh.shape[1]
         self._from_input, self._from_state = np.empty((2, 3 * size), np.float32)
         self._half = np.full(2 * size, 0.5, np.float32)
@@ -207,16 +225,6 @@ class _GRUStep:
         np.multiply(next_flat_state, self._update, out=next_flat_state)
         np.add(next_flat_state, new, out=next_flat_state)
         return next_flat_state
-
-
-def _fastest_matvec(weight: np.ndarray) -> Callable[..., Any]:
-    """Return the fastest function for ``weight @ vector`` that takes ``out=``.
-
-    For small weights that is the matrix-vector product. Large ones are often no longer in the
-    caches when many models take turns; reading them then dominates, and takes half as long row by
-    row, in their order in memory.
-    """
-    return np.vecdot if weight.nbytes >= _LARGE_BYTES else np.dot
 
 
 def _parameters(module: nn.Module) -> dict[str, nn.Parameter | None]:

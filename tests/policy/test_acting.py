@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.distributions import Categorical
 
-from sorrel_recurrent_ppo.policy import acting
 from sorrel_recurrent_ppo.policy.acting import PolicyStep, sample_branches
+from sorrel_recurrent_ppo.policy.cpu import matvec
 from support.small_models import MODELS, OBS_SIZE, play, small_model
 
 models = pytest.mark.parametrize("name", MODELS)
@@ -77,9 +77,10 @@ def model_with_large_weights(name, **settings):
     ],
     ids=["flat", "layer_norm", "picture and scalar", "picture", "sizes"],
 )
-@pytest.mark.parametrize("large", [0, math.inf], ids=["vecdot", "dot"])
-def test_policy_step_matches_modules(name, settings, large, monkeypatch):
-    monkeypatch.setattr(acting, "_LARGE_BYTES", large)
+@pytest.mark.parametrize("method", ["vecdot", "dot"])
+def test_policy_step_matches_modules(name, settings, method, monkeypatch):
+    monkeypatch.setattr(matvec, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(matvec, "_chosen", method)
     assert matches_modules(model_with_large_weights(name, **settings))
 
 
@@ -141,6 +142,14 @@ def test_policy_step_follows_change_of_dtype():
     assert matches_modules(model)
     with torch.no_grad():
         model.policy.heads.critic.bias.add_(1.0)
+    assert matches_modules(model)
+
+
+def test_policy_step_follows_change_of_memory_format():
+    model = model_with_large_weights("lstm_ppo", input_size=(2, 3, 5))
+    assert matches_modules(model)
+    model.to(memory_format=torch.channels_last)
+    assert not model.policy.encoder.conv1.weight.is_contiguous()
     assert matches_modules(model)
 
 

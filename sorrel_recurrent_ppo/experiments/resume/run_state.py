@@ -16,6 +16,7 @@ from sorrel_recurrent_ppo.experiments.resume.member_restore import (
 from sorrel_recurrent_ppo.experiments.resume.object_capture import capture_state
 from sorrel_recurrent_ppo.experiments.resume.object_restore import restore_state
 from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkpoint
+from sorrel_recurrent_ppo.policy.cpu.matvec import LARGE_MATVECS, chosen_large_matvec
 from sorrel_recurrent_ppo.population.records import Replacement, write_replacements
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.randomness import global_random_state, set_global_random_state
@@ -29,6 +30,7 @@ __all__ = [
     "restore_replacements",
     "restore_run_state",
     "save_run_state",
+    "saved_large_matvec",
     "saved_sinks",
 ]
 
@@ -66,6 +68,7 @@ def capture_run_state(experiment: BuiltExperiment, logger: RunLogger) -> dict[st
         "logger": logger.state_dict(),
         "objects": objects,
         "random": global_random_state(),
+        "large_matvec": chosen_large_matvec(),
     }
 
 
@@ -138,6 +141,25 @@ def restore_replacements(files: RunFiles, state: dict[str, Any] | None) -> None:
         write_replacements(files.replacements, saved)
     else:
         files.replacements.unlink(missing_ok=True)
+
+
+def saved_large_matvec(state: dict[str, Any] | None) -> str | None:
+    """Return how a run multiplies large weights, which decides how its numbers are rounded.
+
+    Returns:
+        A key of `LARGE_MATVECS`; ``None`` to choose the fastest.
+    """
+    if state is None:
+        return None
+    name = state.get("large_matvec", "vecdot")  # the only method before it was stored
+    if name is not None and name not in LARGE_MATVECS:
+        log.warning(
+            "The run multiplied by the method '%s', which this version does not have: its next "
+            "epochs are rounded differently",
+            name,
+        )
+        return None
+    return name
 
 
 def saved_sinks(state: dict[str, Any] | None) -> dict[str, Any]:
