@@ -146,7 +146,7 @@ def test_policy_step_follows_change_of_dtype():
 
 
 def test_policy_step_follows_change_of_memory_format():
-    model = model_with_large_weights("lstm_ppo", input_size=(2, 3, 5))
+    model = small_model("lstm_ppo", input_size=(2, 3, 5))
     assert matches_modules(model)
     model.to(memory_format=torch.channels_last)
     assert not model.policy.encoder.conv1.weight.is_contiguous()
