@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +20,7 @@ from sorrel_recurrent_ppo.policy import acting
 from sorrel_recurrent_ppo.policy.heads import BranchedCategorical
 from workloads import act
 
-__all__ = ["stages_of_rollouts"]
+__all__ = ["clocked", "stages_of_rollouts"]
 
 type TimedFunction = tuple[object, str, str]  # (owner, attribute, stage)
 
@@ -56,8 +56,16 @@ class _StageClock:
 
 
 @contextmanager
-def _clocked(functions: list[TimedFunction]) -> Iterator[dict[str, float]]:
-    clock = _StageClock("Python")
+def clocked(
+    functions: Sequence[TimedFunction], outermost: str = "Python"
+) -> Iterator[dict[str, float]]:
+    """Measure the seconds of each stage in the block.
+
+    Args:
+        functions: The owner, the attribute and the stage of each function to measure.
+        outermost: The stage of the time that is in none of them.
+    """
+    clock = _StageClock(outermost)
     with ExitStack() as stack:
         for owner, attribute, stage in functions:
             timed = clock.timed(getattr(owner, attribute), stage)
@@ -82,10 +90,10 @@ def stages_of_rollouts(
     stages: dict[str, list[float]] = defaultdict(list)
     for epoch in range(rounds):
         model.start_epoch_action(epoch=epoch)
-        with _clocked(_acting_functions(model)) as acting:
+        with clocked(_acting_functions(model)) as acting:
             act(model, observations, n_steps)
         model.end_epoch_action(epoch=epoch)
-        with _clocked(_training_functions(model)) as training:
+        with clocked(_training_functions(model)) as training:
             model.train_step()
         for part, seconds in (("acting", acting), ("training", training)):
             for stage, spent in seconds.items():
