@@ -102,6 +102,19 @@ class RunFiles:
         """Return the checkpoint file of an agent, by its lasting name."""
         return self.checkpoints / f"{agent_name}.pt"
 
+    def kept_checkpoint(self, agent_name: str, epoch: int) -> Path:
+        """Return the copy of an agent's checkpoint that is kept for an epoch."""
+        return self.checkpoint(f"{agent_name}@{epoch}")
+
+    def kept_checkpoints(self) -> dict[int, list[Path]]:
+        """Return the kept copies that exist, by epoch."""
+        found: dict[int, list[Path]] = {}
+        for path in sorted(self.checkpoints.glob("*@*.pt")):
+            epoch = path.stem.rpartition("@")[2]
+            if epoch.isdecimal():
+                found.setdefault(int(epoch), []).append(path)
+        return found
+
     def remove_partial_files(self) -> None:
         """Remove partial files left by a killed process."""
         for path in self.directory.rglob(partial_path(Path("*")).name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.registry import is_ppo_model
@@ -43,7 +43,16 @@ def expected_size(config: DictConfig, population: Population) -> int:
     size = math.ceil(n_epochs / config.log_period) * row
     if config.log_turns:
         size += n_epochs * config.experiment.max_turns * (_N_TURN_VALUES + len(members)) * _EVENT
-    return size + sum(2 * _model_size(member.model) for member in members)
+    models = sum(_model_size(member.model) for member in members)
+    return size + 2 * models + _kept_size(config, n_epochs, models)
+
+
+def _kept_size(config: DictConfig, n_epochs: int, models: int) -> int:
+    """Return the size of the checkpoints that are kept by epoch."""
+    every = OmegaConf.select(config, "checkpoint_keep.every")
+    if every is None:
+        return 0
+    return min(math.ceil(n_epochs / every) * models, int(config.checkpoint_keep.max_gb * 1e9))
 
 
 def _model_size(model: Any) -> int:

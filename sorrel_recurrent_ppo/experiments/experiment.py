@@ -20,6 +20,7 @@ from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.parallel_training import training_threads, usable_threads
 from sorrel_recurrent_ppo.experiments.provenance import record_session
 from sorrel_recurrent_ppo.experiments.resume.fast_forward import skipping_epochs
+from sorrel_recurrent_ppo.experiments.resume.kept_checkpoints import KeptCheckpoints
 from sorrel_recurrent_ppo.experiments.resume.resumed_config import resume_command
 from sorrel_recurrent_ppo.experiments.resume.run_checkpoints import RunCheckpoints
 from sorrel_recurrent_ppo.experiments.resume.run_state import (
@@ -164,6 +165,7 @@ def _run(
         period=checkpoint_period(config),
         first_epoch=first_epoch,
         stop=stop,
+        kept=KeptCheckpoints(files, config),
     )
 
     def save_replacements(population: Population) -> None:

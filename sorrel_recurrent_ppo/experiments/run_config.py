@@ -6,7 +6,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.experiments.logging.period_average import default_log_period
-from sorrel_recurrent_ppo.support.checks import check_flag, check_integer
+from sorrel_recurrent_ppo.support.checks import check_flag, check_integer, check_number
 from sorrel_recurrent_ppo.support.randomness import fresh_seed
 
 __all__ = ["checkpoint_period", "resolve_config"]
@@ -51,6 +51,10 @@ def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfi
         check_flag(key, OmegaConf.select(resolved, key, default=False))
     if resolved.get("checkpoint_period") is not None:
         check_integer("checkpoint_period", resolved.checkpoint_period, 1)
+    if OmegaConf.select(resolved, "checkpoint_keep.every") is not None:
+        check_integer("checkpoint_keep.every", resolved.checkpoint_keep.every, 1)
+        max_gb = OmegaConf.select(resolved, "checkpoint_keep.max_gb")
+        check_number("checkpoint_keep.max_gb", max_gb, above=0)
     if resolved.get("log_period") is None:
         is_old = is_resumed and "log_period" not in resolved
         resolved.log_period = 1 if is_old else default_log_period(resolved.experiment.epochs)

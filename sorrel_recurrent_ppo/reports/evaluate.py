@@ -38,7 +38,8 @@ HELP = CommandHelp(
     "There are two modes: sampled, as in training (Sorrel's own models with the epsilon of their\n"
     "last epoch), and deterministic, with the action of highest probability or value (epsilon 0).\n"
     "Agents of other runs can be substituted: agents.1=OTHER_RUN:0 replaces the agent at index 1\n"
-    "by agent 0 of OTHER_RUN; agents.1=:3 by agent 3 of the same run, such as a replaced one.",
+    "by agent 0 of OTHER_RUN; agents.1=:3 by agent 3 of the same run, such as a replaced one;\n"
+    "agents.1=:3@1000 by its checkpoint that was kept for epoch 1000.",
     (
         "sorrel-recurrent-ppo evaluate runs/treasurehunt/lstm_ppo/2026-01-31_12-00-00 epochs=20",
         "sorrel-recurrent-ppo evaluate RUN_DIR agents.0=OTHER_RUN:0 agents.1=OTHER_RUN:1",
@@ -56,11 +57,14 @@ class EvaluateSettings:
     seed: int | None = setting(None, "base of the epochs' seeds; null: the run's seed")
     mode: str = setting(BOTH, "sampled, deterministic or both")
     max_turns: int | None = setting(None, "turns per epoch; null: as in training")
+    checkpoint: int | None = setting(
+        None, "epoch whose checkpoints were kept (checkpoint_keep); null: the latest"
+    )
     gif: bool = setting(True, "write a GIF of the first epoch of each mode")
     device: str | None = setting(None, "device of the models; null: as in training")
     output: str | None = setting(None, "output directory; null: RUN_DIR/evaluation/<date_time>")
     agents: dict[str, str] = setting(  # noqa: RUF009 - returns a field
-        {}, "agents.INDEX=RUN_DIR:NAME substitutes another saved agent"
+        {}, "agents.INDEX=RUN_DIR:NAME[@EPOCH] substitutes another saved agent"
     )
 
 
@@ -106,7 +110,7 @@ def evaluate_run(run: SavedRun, settings: EvaluateSettings, gif_directory: Path)
     from sorrel_recurrent_ppo.reports.saved_agents import choose_agents
     from sorrel_recurrent_ppo.support.randomness import untouched_random_state
 
-    agents = choose_agents(run, settings.agents)
+    agents = choose_agents(run, settings.agents, epoch=settings.checkpoint)
     training_seeds = [source.config.get("seed") for source in (run, *(a.run for a in agents))]
     base = int(training_seeds[0] or 0) if settings.seed is None else settings.seed
     seeds = evaluation_seeds(base, settings.epochs, training_seeds)
@@ -130,6 +134,8 @@ def _check_settings(settings: EvaluateSettings) -> Sequence[str]:
     check_integer("epochs", settings.epochs, 1)
     if settings.seed is not None:
         check_integer("seed", settings.seed, 0)
+    if settings.checkpoint is not None:
+        check_integer("checkpoint", settings.checkpoint, 0)
     if settings.max_turns is not None:
         check_integer("max_turns", settings.max_turns, 1)
     check_choice("mode", settings.mode, (*MODES, BOTH))

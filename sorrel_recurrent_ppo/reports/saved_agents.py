@@ -44,32 +44,50 @@ class SavedAgent:
     Attributes:
         run: The run.
         agent: The agent.
+        epoch: The epoch of a checkpoint that was kept; ``None`` for the latest.
     """
 
     run: SavedRun
     agent: AgentSummary
+    epoch: int | None = None
 
     @property
     def checkpoint(self) -> Path:
         """The path of its checkpoint."""
-        return self.run.files.checkpoint(self.agent.name)
+        if self.epoch is None:
+            return self.run.files.checkpoint(self.agent.name)
+        return self.run.files.kept_checkpoint(self.agent.name, self.epoch)
+
+    @property
+    def n_epochs(self) -> int:
+        """The number of epochs in which it was present, up to the checkpoint's."""
+        if self.epoch is None:
+            return self.agent.n_epochs
+        return self.agent.n_epochs - max(0, self.agent.last_epoch - self.epoch)
 
     def __str__(self) -> str:
-        return f"{self.run.directory}:{self.agent.name}"
+        epoch = "" if self.epoch is None else f"@{self.epoch}"
+        return f"{self.run.directory}:{self.agent.name}{epoch}"
 
 
-def choose_agents(run: SavedRun, substitutes: Mapping[str, str]) -> list[SavedAgent]:
+def choose_agents(
+    run: SavedRun, substitutes: Mapping[str, str], *, epoch: int | None = None
+) -> list[SavedAgent]:
     """Return the agent for each index: that of the run's last epoch, or its substitute.
 
     Args:
         run: The run whose environment is used.
         substitutes: By index, ``RUN_DIR:NAME`` for an agent of another run or ``:NAME`` for one
-            of the same run.
+            of the same run; with ``@EPOCH`` for its checkpoint that was kept for an epoch.
+        epoch: Take the agents of this epoch, with the checkpoints that were kept for it.
 
     Raises:
-        ConfigError: An index, run or agent does not exist.
+        ConfigError: An index, run, agent or kept checkpoint does not exist.
     """
-    latest = {agent.index: SavedAgent(run, agent) for agent in run.last_agents}
+    latest = {
+        agent.index: SavedAgent(run, agent, epoch)
+        for agent in (run.last_agents if epoch is None else _agents_of(run, epoch))
+    }
     indices = [str(index) for index in sorted(latest)]
     if not indices:
         raise ConfigError(f"{run.directory} has no saved agents")
@@ -89,9 +107,30 @@ def _find_agent(own_run: SavedRun, argument: str, text: str) -> SavedAgent:
     if not run.directory.is_dir():
         raise ConfigError(f"{argument}: {directory} is not a directory")
     agents = {agent.name: agent for agent in run.agents}
+    name, _, epoch = name.partition("@")
     if name not in agents:
         raise ConfigError(unknown_name(f"{argument}: {run.directory} has no agent", name, agents))
-    return SavedAgent(run, agents[name])
+    if not epoch:
+        return SavedAgent(run, agents[name])
+    kept = run.files.kept_checkpoints()
+    own = [str(e) for e in sorted(kept) if run.files.kept_checkpoint(name, e) in kept[e]]
+    if epoch not in own:
+        what = f"{argument}: no checkpoint of agent {name} was kept for epoch"
+        raise ConfigError(unknown_name(what, epoch, own))
+    return SavedAgent(run, agents[name], int(epoch))
+
+
+def _agents_of(run: SavedRun, epoch: int) -> list[AgentSummary]:
+    """Return the agents of an epoch whose checkpoints were kept.
+
+    Raises:
+        ConfigError: None were kept for this epoch.
+    """
+    kept = run.files.kept_checkpoints()
+    if epoch not in kept:
+        what = f"checkpoint={epoch}: {run.directory} has kept no checkpoints of epoch"
+        raise ConfigError(unknown_name(what, str(epoch), sorted(kept)))
+    return [a for a in run.agents if run.files.kept_checkpoint(a.name, epoch) in kept[epoch]]
 
 
 def load_saved_agent(
@@ -218,5 +257,5 @@ def _sorrel_parameters(agent: Agent, saved: SavedAgent) -> dict[str, Any]:
 def _final_epsilon(saved: SavedAgent, parameters: Mapping[str, Any]) -> float:
     """Return the epsilon of an agent's last epoch, from the decay in Sorrel's runner."""
     decay = OmegaConf.select(saved.run.config, "model.epsilon_decay") or 0.0
-    earlier_epochs = max(0, saved.agent.n_epochs - 1)
+    earlier_epochs = max(0, saved.n_epochs - 1)
     return float(parameters.get("epsilon", 0.0)) * (1.0 - float(decay)) ** earlier_epochs

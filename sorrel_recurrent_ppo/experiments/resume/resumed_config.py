@@ -35,6 +35,7 @@ CHANGEABLE_KEYS = (
     *("experiment.epochs", "experiment.record_period", "experiment.animate"),
     *("checkpoint_period", "threads", "accelerate", "log_turns", "quiet"),
     *("record_states", "record_states_limit"),
+    *("checkpoint_keep.every", "checkpoint_keep.max_gb"),
 )
 
 

@@ -12,6 +12,7 @@ from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
 from sorrel_recurrent_ppo.experiments.interruption import RunStopped, StopRequest
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
+from sorrel_recurrent_ppo.experiments.resume.kept_checkpoints import KeptCheckpoints
 from sorrel_recurrent_ppo.experiments.resume.run_state import capture_run_state, save_run_state
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.run_files import RunFiles
@@ -32,6 +33,7 @@ class RunCheckpoints:
         period: Epochs between two checkpoints.
         first_epoch: The first epoch that this process runs.
         stop: Whether to stop after the current epoch.
+        kept: The copies of checkpoints by epoch; ``None`` for none.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class RunCheckpoints:
         period: int,
         first_epoch: int,
         stop: StopRequest,
+        kept: KeptCheckpoints | None = None,
     ) -> None:
         self._experiment = experiment
         self._logger = logger
@@ -51,6 +54,7 @@ class RunCheckpoints:
         self._last_epoch = experiment.config.experiment.epochs
         self._first_epoch = first_epoch
         self._stop = stop
+        self._kept = kept
         files.checkpoints.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, runner: Any, epoch: int) -> None:
@@ -63,15 +67,21 @@ class RunCheckpoints:
         if epoch < self._first_epoch:
             return
         stops = self._stop.requested and epoch < self._last_epoch
-        if stops or epoch % self._period == 0 or epoch == self._last_epoch:
-            self._save(is_complete=epoch == self._last_epoch, is_last=stops)
+        is_kept = self._kept is not None and self._kept.is_due(epoch)
+        if stops or is_kept or epoch % self._period == 0 or epoch == self._last_epoch:
+            self._save(epoch, is_last=stops)
         if stops:
             log.info("Stopping after epoch %d, as requested.", epoch)
             raise RunStopped(epoch)
 
-    def _save(self, *, is_complete: bool, is_last: bool) -> None:
-        for member in self._experiment.population.members:
+    def _save(self, epoch: int, *, is_last: bool) -> None:
+        is_complete = epoch == self._last_epoch
+        members = self._experiment.population.members
+        for member in members:
             _save_model(member.agent.model, self._files.checkpoint(member.name))
+        # Before the state, with which a resumed run does not repeat the epoch.
+        if self._kept is not None and self._kept.is_due(epoch):
+            self._kept.keep([member.name for member in members], epoch)
         state = capture_run_state(self._experiment, self._logger)
         if is_complete or is_last:  # after the state, from which a resumed run averages on
             self._logger.write_open_period()
