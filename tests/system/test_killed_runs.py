@@ -14,6 +14,9 @@ from support.run_processes import epochs_in, start_process
 from support.small_runs import small_config
 
 N_KILLS = 10
+STOPPING_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 RUNS = {
     "treasurehunt": ("treasurehunt", "lstm_ppo"),
@@ -56,7 +59,7 @@ def test_run_killed_at_random_moments_equals_an_uninterrupted_run(name, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING_SIGNALS)
 def test_signal_stops_the_run_after_the_epoch_with_its_state_saved(number, tmp_path):
     uninterrupted, stopped = RunFiles(tmp_path / "uninterrupted"), RunFiles(tmp_path / "stopped")
     config = long_config("tag", "checkpoint_period=1000")

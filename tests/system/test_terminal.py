@@ -1,4 +1,4 @@
-"""A run on a terminal: what Ctrl-C shows, and what remains on the screen."""
+"""A run on a terminal: what Ctrl-C shows, what remains on the screen, and a closed terminal."""
 
 import os
 import re
@@ -17,8 +17,8 @@ COMMAND = [
 ]
 
 
-def run_and_interrupt(directory):
-    """Run, press Ctrl-C once the first epochs are shown; return the exit code and the output."""
+def start_on_a_terminal(directory):
+    """Start the command as the leader of a terminal's session; return it and the other side."""
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
     process = subprocess.Popen(
@@ -32,6 +32,12 @@ def run_and_interrupt(directory):
         preexec_fn=lambda: _make_controlling_terminal(follower),
     )
     os.close(follower)
+    return process, leader
+
+
+def run_and_interrupt(directory):
+    """Run, press Ctrl-C once the first epochs are shown; return the exit code and the output."""
+    process, leader = start_on_a_terminal(directory)
     output, pressed, deadline = b"", False, time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
@@ -63,3 +69,20 @@ def test_ctrl_c_is_shown_in_the_live_view_and_in_the_log(tmp_path):
     assert end.count("epoch ") <= 2  # the last view, and the line about the saved epoch
     log = (tmp_path / "run" / "run.log").read_text(encoding="utf-8")
     assert re.search(r"Stopping after epoch \d+, as requested", log)
+
+
+@pytest.mark.slow
+def test_closed_terminal_stops_the_run_after_the_epoch_with_its_state_saved(tmp_path):
+    process, leader = start_on_a_terminal(tmp_path)
+    output = b""
+    while not re.search(rb"epoch [1-9]", output):
+        output += os.read(leader, 65536)
+    os.close(leader)  # the system sends SIGHUP, and every later write to the terminal fails
+    assert process.wait(timeout=60) == 130
+    log = (tmp_path / "run" / "run.log").read_text(encoding="utf-8")
+    assert "Traceback" not in log
+    stopped = re.search(r"Stopped after epoch (\d+), which is saved. To resume: .* resume=run", log)
+    assert stopped is not None
+    rows = (tmp_path / "run" / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[-1].startswith(f"{stopped[1]},")
+    assert (tmp_path / "run" / "run_state.pt").exists()
