@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -33,6 +34,7 @@ class Command(NamedTuple):
 
 def main() -> None:
     """Run the program on the arguments in ``sys.argv``."""
+    _replace_unencodable_characters()
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     if debug:
@@ -53,6 +55,13 @@ def main() -> None:
         _report(name, failed.__cause__ or failed, debug=debug)
     except Exception as error:
         _report(name, error, debug=debug)
+
+
+def _replace_unencodable_characters() -> None:
+    """Print ``?`` for a character that the terminal's encoding lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _report(command: str, error: BaseException, *, debug: bool) -> NoReturn:

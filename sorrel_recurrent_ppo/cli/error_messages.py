@@ -33,6 +33,7 @@ _SYSTEM_ERRORS = frozenset(
         *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
     }
 )
+_INVALID_NAME = 123  # Windows' number of the error for a name with a character such as ":"
 
 
 def user_message(error: BaseException) -> str | None:
@@ -72,7 +73,8 @@ def _without_details(error: BaseException) -> str:
 
 
 def _system_error(error: OSError) -> str | None:
-    if error.errno not in _SYSTEM_ERRORS:
+    is_invalid_name = getattr(error, "winerror", None) == _INVALID_NAME
+    if error.errno not in _SYSTEM_ERRORS and not is_invalid_name:
         return None
     file = "a file" if error.filename is None else error.filename
     return f"{file} could not be used: {error.strerror}"

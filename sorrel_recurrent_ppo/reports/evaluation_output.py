@@ -89,7 +89,7 @@ def write_evaluation(evaluation: Evaluation, settings: Mapping[str, Any], output
         "epochs": [asdict(epoch) for epoch in evaluation.epochs],
     }
     with atomic_write(output / EVALUATION_FILE) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n")
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_epochs(evaluation: Evaluation, path: Path) -> None:

@@ -70,8 +70,11 @@ def _set_filename(error: OSError, path: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Flush a file's content from the operating system's cache to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Flush a file's content from the operating system's cache to the disk.
+
+    Windows refuses this for a descriptor that only reads.
+    """
+    descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

@@ -7,8 +7,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.run_files import RunFiles
 
+SPAWNED = multiprocessing.get_context("spawn")
 # A server process imports the package once, which takes seconds; the runs are its forks.
-PROCESSES = multiprocessing.get_context("forkserver")
+HAS_FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
+PROCESSES = multiprocessing.get_context("forkserver") if HAS_FORKS else SPAWNED
 PROCESSES.set_forkserver_preload(["sorrel_recurrent_ppo.experiments.experiment"])
 
 
@@ -31,10 +33,10 @@ def start_or_resume(directory, config_text, ready):
         os._exit(130)
 
 
-def start_process(directory, config):
-    ready = PROCESSES.Event()
+def start_process(directory, config, context=PROCESSES):
+    ready = context.Event()
     arguments = (directory, OmegaConf.to_yaml(config), ready)
-    process = PROCESSES.Process(target=start_or_resume, args=arguments)
+    process = context.Process(target=start_or_resume, args=arguments)
     process.start()
     ready.wait()
     return process

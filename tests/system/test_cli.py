@@ -1,5 +1,6 @@
 """The command line in a process of its own: help, errors, exit codes and output."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -126,6 +127,31 @@ def test_commands_print_help_and_one_line_errors(command, tmp_path):
     assert "Traceback" not in wrong.stderr
     assert "Traceback" in call(command, "nowhere", "--debug", cwd=tmp_path).stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437", "cp1252"])
+def test_tables_are_printed_in_the_encodings_of_terminals(encoding, tmp_path):
+    small = ["world.height=7", "world.width=7", "experiment.epochs=1", "experiment.max_turns=2"]
+    environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
+    code = (
+        "import sys\n"
+        "from sorrel_recurrent_ppo.cli import main\n"
+        f"for arguments in {[['run', "hydra.run.dir='Läufe'", *small], ['evaluate', 'Läufe']]!a}:\n"
+        "    sys.argv = ['sorrel-recurrent-ppo', *arguments]\n"
+        "    main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.decode(encoding)
+    assert "Reward per epoch: mean of 10" in shown
+    assert ("deterministic" in shown, "Läufe" in shown) == (True, encoding != "ascii")
+    assert "Läufe" in (tmp_path / "Läufe" / "run.log").read_text(encoding="utf-8")
 
 
 def test_debug_prints_the_traceback(tmp_path):

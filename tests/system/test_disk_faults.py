@@ -1,8 +1,6 @@
 """Full disks, read-only directories, and processes that are killed during a write."""
 
-import multiprocessing
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -20,17 +18,20 @@ from sorrel_recurrent_ppo.models.checkpoint import read_checkpoint, write_checkp
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import CsvTable, TablePosition, read_columns
 from support.run_comparison import assert_same_runs
+from support.run_processes import PROCESSES
 from support.small_models import small_model
 from support.small_runs import run, small_config
 
-# A child process keeps changed limits, permissions and functions out of the test process.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["sorrel_recurrent_ppo.experiments.experiment"])
+resource = pytest.importorskip("resource", reason="limits and permissions are those of Unix")
+
 UNPRIVILEGED_ID = 65534
 
 
 def in_child(test, *arguments):
-    """Run a function of this module in a child process; return the exit code."""
+    """Run a function of this module in a child process; return the exit code.
+
+    It keeps changed limits, permissions and functions out of the test process.
+    """
     process = PROCESSES.Process(target=test, args=arguments)
     process.start()
     process.join()

@@ -72,7 +72,7 @@ class WandbSink:
             raise ConfigError(
                 f"logger=wandb: {error} (logger.mode=offline needs no account)"
             ) from error
-        files.wandb_id.write_text(self._run.id)
+        files.wandb_id.write_text(self._run.id, encoding="utf-8")
         # Not wandb's own step, which cannot return to epochs that a resumed run repeats.
         self._run.define_metric("*", step_metric="epoch")
 
@@ -110,4 +110,5 @@ def _name(config: DictConfig) -> str:
 
 
 def _earlier_id(files: RunFiles) -> str | None:
-    return files.wandb_id.read_text().strip() if files.wandb_id.is_file() else None
+    path = files.wandb_id
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ __all__ = [
     "resumed_run_config",
 ]
 
+_IS_WINDOWS = os.name == "nt"
 _KEY = "resume"
 PROGRAM = "sorrel-recurrent-ppo run"
 
@@ -41,7 +44,12 @@ CHANGEABLE_KEYS = (
 
 def resume_command(directory: Path) -> str:
     """Return the command that resumes a run."""
-    return f"{PROGRAM} {shlex.quote(f'{_KEY}={directory}')}"
+    return f"{PROGRAM} {_joined([f'{_KEY}={directory}'])}"
+
+
+def _joined(arguments: Sequence[str]) -> str:
+    """Quote and join arguments for the system's shell."""
+    return subprocess.list2cmdline(arguments) if _IS_WINDOWS else shlex.join(arguments)
 
 
 def hydra_arguments(arguments: Sequence[str]) -> list[str]:
@@ -168,10 +176,10 @@ def command_of(runtime: RuntimeConf, overrides: Sequence[str], directory: Path |
     if directory is None:
         folders = [s.path for s in runtime.config_sources if s.provider == _CONFIG_DIR]
         options = [text for path in folders for text in ("--config-dir", path)]
-        return shlex.join([*PROGRAM.split(), *options, *overrides])
+        return _joined([*PROGRAM.split(), *options, *overrides])
     own = _read_hydra_file(directory, "overrides.yaml", "task", [])
     others = [text for text in overrides if text not in own and _key(text) != _KEY]
-    return " ".join([resume_command(directory), *map(shlex.quote, others)])
+    return " ".join([resume_command(directory), *([_joined(others)] if others else [])])
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:

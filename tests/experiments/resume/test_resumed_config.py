@@ -1,9 +1,12 @@
 """The config and the command-line arguments of a resumed run."""
 
+from pathlib import Path
+
 import pytest
 from omegaconf import OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.experiments.resume import resumed_config
 from sorrel_recurrent_ppo.experiments.resume.resumed_config import (
     hydra_arguments,
     resumed_run_config,
@@ -62,3 +65,15 @@ def test_hydra_arguments_reject_a_missing_run_and_a_sweep(directory, tmp_path):
         hydra_arguments([f"resume={tmp_path / 'nowhere'}"])
     with pytest.raises(ConfigError, match="leave out -m"):
         hydra_arguments(["-m", f"resume={directory}"])
+
+
+@pytest.mark.parametrize(
+    ("is_windows", "command"),
+    [
+        (False, "sorrel-recurrent-ppo run 'resume=runs/my run'"),
+        (True, 'sorrel-recurrent-ppo run "resume=runs/my run"'),
+    ],
+)
+def test_resume_command_is_quoted_for_the_systems_shell(is_windows, command, monkeypatch):
+    monkeypatch.setattr(resumed_config, "_IS_WINDOWS", is_windows)
+    assert resumed_config.resume_command(Path("runs/my run")) == command
