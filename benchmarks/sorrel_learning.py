@@ -21,6 +21,7 @@ from controls import (
 )
 from records import Job, Record
 from sorrel_envs import build_sorrel_env
+from sorrel_recurrent_ppo.acceleration.switch import accelerated
 from sorrel_recurrent_ppo.support.randomness import derive_seed
 
 __all__ = ["CONTESTANTS", "SorrelContestant", "run_in_sorrel"]
@@ -77,7 +78,7 @@ class _EpochLogger(Logger):
 def run_in_sorrel(
     job: Job, environment: str, overrides: tuple[str, ...], score: str | None
 ) -> Record:
-    """Run an experiment with Sorrel's own runner.
+    """Run an experiment with Sorrel's own runner, accelerated for the models of this package.
 
     Args:
         job: The job; its budget is in epochs.
@@ -105,7 +106,8 @@ def run_in_sorrel(
     contestant.prepare(env, job.seed)
     logger = _EpochLogger(job.budget)
     wall, cpu = time.perf_counter(), time.process_time()
-    with TemporaryDirectory() as directory:
+    is_ours = contestant.model is not None
+    with TemporaryDirectory() as directory, accelerated(is_ours):
         env.run_experiment(animate=False, logger=logger, output_dir=Path(directory))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     metrics = {
