@@ -109,24 +109,28 @@ class RecurrentCore(nn.Module):
     def set_time_constants(self, longest: float) -> None:
         """Set the gates' biases so that the units forget at different rates.
 
-        With zero input and state, a unit with time constant ``tau`` keeps ``1 - 1 / tau`` of its
-        content at each step and takes in ``1 / tau``. The first half of the units have gates that
-        are half open, as with zero biases: ``tau = 2`` steps, for fast reactions. Those of the
-        others are spaced geometrically from 2 to ``longest``, for memory. This is the chrono
-        initialisation of Tallec and Ollivier 2018 (arXiv:1804.11188), who draw the time constants
-        of all units uniformly.
+        With zero input and state, a unit with time constant ``tau`` keeps ``f = 1 - 1 / tau`` of
+        its content at each step. The first half of the units have gates that are half open, as with
+        zero biases: ``tau = 2`` steps, for fast reactions. Those of the others are spaced
+        geometrically from 2 to ``longest``, for memory. This is the chrono initialisation of Tallec
+        and Ollivier 2018 (arXiv:1804.11188), who draw the time constants of all units uniformly.
+
+        A unit of the GRU takes in ``1 - f``, as there. One of the LSTM takes in a share that is
+        proportional to ``sqrt(1 - f^2)``, so that the contents of slow and fast units have the same
+        variance (as in Orvieto et al. 2023, arXiv:2303.06349): with ``1 - f``, what a
+        single step writes into a slow unit is too small to be read.
 
         Args:
             longest: The longest time constant, in steps, at least 2.
         """
         n = self.hidden_size
         constants = 2.0 * (longest / 2.0) ** torch.linspace(-1.0, 1.0, n).clamp(min=0.0)
-        keep = torch.log(constants - 1.0)  # the inverse of the sigmoid at 1 - 1 / tau
+        kept = 1.0 - 1.0 / constants
         _, _, bias, _ = self.weights()
         with torch.no_grad():
-            bias[n : 2 * n] = keep  # the LSTM's forget gate, the GRU's update gate
+            bias[n : 2 * n] = torch.logit(kept)  # the LSTM's forget gate, the GRU's update gate
             if self.cell == "lstm":
-                bias[:n] = -keep  # the input gate
+                bias[:n] = torch.logit(((1.0 - kept**2) / 3.0).sqrt())  # the input gate; 0 at tau 2
 
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the weights of input and state, then their biases, each stacked by gate."""
