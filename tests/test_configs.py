@@ -5,10 +5,11 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.config_files import config_dir, model_defaults
+from support.packaged_configs import packaged_configs
 
 ENVIRONMENTS = ["treasurehunt", "cleanup", "tag", "iowa"]
 # Intended differences: one-hot instead of RGB observations, and an explicit default.
@@ -17,7 +18,7 @@ PATHS = {"log_dir", "output_dir"}
 
 
 def compose_config(*overrides):
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         return compose("config", overrides=list(overrides))
 
 
@@ -80,6 +81,6 @@ def test_model_section_is_merged_into_the_environments_model_sections(environmen
 
 
 def test_run_directory_contains_environment_and_model():
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         config = compose("config", ["environment=tag", "model=gru_ppo"], return_hydra_config=True)
     assert config.hydra.run.dir.startswith("runs/tag/gru_ppo/")

@@ -16,6 +16,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError, NumericalError
+from sorrel_recurrent_ppo.experiments.hydra_versions import (
+    main_arguments,
+    unrestricted_instantiation,
+)
 from sorrel_recurrent_ppo.experiments.interruption import INTERRUPTED, RunStopped
 from sorrel_recurrent_ppo.experiments.logging.console_log import warnings_only
 from sorrel_recurrent_ppo.experiments.resume.resumed_config import (
@@ -37,7 +41,7 @@ def main() -> None:
     sys.argv[1:] = hydra_arguments(sys.argv[1:])
     # The path is absolute, since a wheel and a checkout keep the configs in different places.
     application = hydra.main(
-        version_base="1.3", config_path=str(config_dir()), config_name="config"
+        config_path=str(config_dir()), config_name="config", **main_arguments()
     )
     application(run_job)()
 
@@ -67,7 +71,8 @@ def run_job(config: DictConfig) -> float:
         if resume:
             files = RunFiles(Path(config.resume))
             config = resumed_run_config(config, overrides, hydra_config.runtime.choices)
-        with warnings_only() if config.get("quiet", False) else nullcontext():
+        quiet = warnings_only() if config.get("quiet", False) else nullcontext()
+        with quiet, unrestricted_instantiation():
             summary = run_experiment(
                 config,
                 files,

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from sorrel_recurrent_ppo.cli import COMMANDS
-from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.reports import compare, evaluate, inspect_states
 from sorrel_recurrent_ppo.support.command_settings import parse_arguments
 from support.doc_blocks import (
@@ -28,6 +27,7 @@ from support.doc_blocks import (
     reduced,
     with_run_directory,
 )
+from support.packaged_configs import packaged_configs
 
 SHELL = all_blocks("sh", "bash")
 PYTHON = all_blocks("python")
@@ -100,7 +100,7 @@ def check_settings_of_run(arguments):
         else text
         for text, override in zip(settings, parsed, strict=True)
     ]
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         compose("config", overrides=first_job)
 
 

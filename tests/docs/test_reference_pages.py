@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import sorrel_recurrent_ppo
-from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments.environments import build_environment
 from sorrel_recurrent_ppo.experiments.logging.csv_sink import CsvSink
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import (
@@ -22,6 +21,7 @@ from sorrel_recurrent_ppo.models import reference_api
 from sorrel_recurrent_ppo.population.records import Replacement
 from sorrel_recurrent_ppo.recording.recorded_states import CELL_STATES, PER_STEP, Subject
 from sorrel_recurrent_ppo.run_files import RunFiles
+from support.packaged_configs import packaged_configs
 from support.small_models import MODELS, play, small_model
 from support.small_runs import run
 
@@ -93,10 +93,10 @@ def test_metrics_page_has_the_metrics_of_the_packaged_environments(environment, 
 
 
 def compose_small(environment):
-    from hydra import compose, initialize_config_dir
+    from hydra import compose
 
     small = ["experiment.epochs=0", "experiment.max_turns=60", "model=iqn"]
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         return compose("config", [f"environment={environment}", *small])
 
 

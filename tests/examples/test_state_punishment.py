@@ -4,16 +4,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from PIL import Image
 from sorrel.models.pytorch import PyTorchIQN
 from sorrel.utils.logging import Logger
 
-from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.examples.state_punishment.agents import ACTIONS, MOVES, VOTES
 from sorrel_recurrent_ppo.policy.actions import flatten_action
 from sorrel_recurrent_ppo.population.model_choice import model_section
+from support.packaged_configs import packaged_configs
 from support.sorrel_examples import ScriptedModel, make_environment, picture, play_epoch
 
 BARE = [f"world.resources.{name}.count=0" for name in ("apple", "coal", "gem")]
@@ -67,7 +67,7 @@ def test_flat_action_is_move_times_votes_plus_vote():
 )
 def test_config_sets_the_action_branches_of_the_dual_head(overrides, action_dims):
     """The environment's config overrides the model's, and the command line overrides both."""
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         config = compose("config", ["environment=state_punishment", "model=gru_ppo", *overrides])
     section = model_section(config, "gru_ppo")
     assert section["action_dims"] == action_dims

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 from sorrel.utils.logging import ConsoleLogger
 
-from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments.built_experiment import build_experiment
 from sorrel_recurrent_ppo.experiments.experiment import run_experiment
 from sorrel_recurrent_ppo.reports import evaluate
 from sorrel_recurrent_ppo.run_files import RunFiles
+from support.packaged_configs import packaged_configs
 from support.saved_run_files import read_rows
 from support.small_study import Coordinator, build_study
 
@@ -72,7 +72,7 @@ def test_coordinator_gets_the_arguments_that_its_run_experiment_takes(factory, g
 
 @pytest.mark.usefixtures("own_process")
 def test_coordinated_run_is_evaluated_without_gif(tmp_path):
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         config = compose(
             "config",
             overrides=[

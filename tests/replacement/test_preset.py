@@ -1,12 +1,12 @@
 """Overrides of packaged schedules on the command line."""
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 
-from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.replacement.schedule import read_schedule
+from support.packaged_configs import packaged_configs
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def command_line():
     before = instance.cfg
 
     def schedule(*overrides):
-        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        with packaged_configs():
             config = compose("config", overrides=[*overrides], return_hydra_config=True)
         instance.set_config(config)
         return read_schedule(config.replacement, seed=0)

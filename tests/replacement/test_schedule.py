@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.errors import MissingConfigException
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -15,6 +15,7 @@ from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.replacement.schedule import Schedule, read_schedule
 from sorrel_recurrent_ppo.replacement.selection import MODES, SelectionRule
+from support.packaged_configs import packaged_configs
 
 PACKAGED = sorted(
     path.stem for path in (config_dir() / "replacement").glob("*.yaml") if path.stem != "own"
@@ -53,7 +54,7 @@ def test_no_schedule(section):
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_packaged_schedules_are_the_same_from_hydra_and_by_name(name):
-    with initialize_config_dir(str(config_dir()), version_base=None):
+    with packaged_configs():
         config = compose(overrides=[f"+replacement={name}"])
     by_hydra = read_schedule(config.get("replacement"), seed=3)
     assert by_hydra == read_schedule(name, seed=3)
@@ -77,7 +78,7 @@ def test_a_schedule_of_an_environments_config_holds_unless_another_is_chosen(
         encoding="utf-8",
     )
     overrides = [f"hydra.searchpath=['file://{tmp_path.as_posix()}']", "environment=mine"]
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         config = compose("config", overrides=[*overrides, *chosen])
     schedule = read_schedule(config.get("replacement"), seed=3)
     assert (schedule and schedule.rule.mode) == mode
@@ -85,7 +86,7 @@ def test_a_schedule_of_an_environments_config_holds_unless_another_is_chosen(
 
 def test_a_schedule_that_does_not_exist_is_an_error():
     with (
-        initialize_config_dir(str(config_dir()), version_base="1.3"),
+        packaged_configs(),
         pytest.raises(MissingConfigException, match="cohrt"),
     ):
         compose("config", overrides=["replacement=cohrt"])

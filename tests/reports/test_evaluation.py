@@ -5,10 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
-from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments.built_experiment import build_seeded
 from sorrel_recurrent_ppo.experiments.experiment import run_experiment
 from sorrel_recurrent_ppo.experiments.run_config import resolve_config
@@ -17,6 +16,7 @@ from sorrel_recurrent_ppo.reports.saved_agents import choose_agents
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
 from sorrel_recurrent_ppo.run_files import RunFiles
 from support.evaluations import evaluate_briefly, load_into_environment, rewards_of
+from support.packaged_configs import packaged_configs
 from support.random_streams import global_states
 from support.small_runs import N_AGENTS, SMALL_WORLDS
 
@@ -106,7 +106,7 @@ def test_evaluation_of_sorrels_models_uses_their_last_epsilon(finished_run, tmp_
 
 def test_evaluation_reports_the_environments_metrics(tmp_path):
     chosen = ["environment=cue_recall", "world.corridor=2", "model.lstm_ppo.hidden_size=8"]
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         config = compose(
             "config", overrides=[*chosen, "experiment.epochs=0", "experiment.max_turns=40"]
         )

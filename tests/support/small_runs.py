@@ -3,12 +3,12 @@
 import csv
 
 import torch
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments import experiment
 from sorrel_recurrent_ppo.run_files import RunFiles
+from support.packaged_configs import packaged_configs
 
 SMALL_WORLDS = {
     "treasurehunt": ["world.height=7", "world.width=7", "world.spawn_prob=0.3"],
@@ -46,7 +46,7 @@ def small_config(environment="treasurehunt", model="lstm_ppo", *overrides):
         *SMALL_MODELS[model],
         *overrides,
     ]
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         return compose("config", overrides=chosen)
 
 

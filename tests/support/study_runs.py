@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from sorrel_recurrent_ppo.config_files import config_dir
 from support.complete_study import CONFIG
+from support.packaged_configs import packaged_configs
 
 MODELS = {
     "lstm": "lstm_ppo",
@@ -41,7 +41,7 @@ def study_config(model: str, *overrides: str) -> DictConfig:
 def factory_config(factory: str, *overrides: str) -> DictConfig:
     """Return the complete config of a run of what a function builds."""
     command = ["environment=study", f"environment.factory={factory}", "model=lstm_ppo", "seed=3"]
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         config = compose("config", overrides=command)
     OmegaConf.set_struct(config, False)
     merged = OmegaConf.merge(config, OmegaConf.from_dotlist([*overrides]))

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
@@ -16,6 +16,7 @@ from sorrel_recurrent_ppo.experiments.resume.run_state import read_run_state
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import read_columns
 from sorrel_recurrent_ppo.support.randomness import seed_global_generators
+from support.packaged_configs import packaged_configs
 from support.random_streams import (
     assert_same_training,
     draw_from_global_streams,
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("own_process")
 def config_of(environment, model, *overrides):
     tiny = ["seed=5", "experiment.epochs=2", "experiment.max_turns=8"]
     chosen = [*tiny, *EVERY_WORLD[environment], *SMALL_MODELS[model], *overrides]
-    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+    with packaged_configs():
         return compose("config", [f"environment={environment}", f"model={model}", *chosen])
 
 
