@@ -26,10 +26,11 @@ from sorrel_recurrent_ppo.errors import (
 
 __all__ = ["user_message"]
 
-# Errors of disks and permissions, which bugs of the program do not cause.
+# Errors of disks, permissions and limits, which bugs of the program do not cause.
 _SYSTEM_ERRORS = frozenset(
     {
         *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
+        *(errno.EMFILE, errno.ENFILE),
         *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
     }
 )
@@ -46,6 +47,8 @@ def user_message(error: BaseException) -> str | None:
         return _missing_choice(error)
     if isinstance(error, OSError):
         return _system_error(error)
+    if isinstance(error, ValueError) and isinstance(error.__cause__, OSError):
+        return _system_error(error.__cause__)  # from the configuration of Python's logging
     if isinstance(error, YAMLError):
         return f"a config file is not valid YAML: {' '.join(str(error).split())}"
     if isinstance(error, OverrideParseException):

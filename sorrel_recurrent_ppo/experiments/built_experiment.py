@@ -44,6 +44,13 @@ class BuiltExperiment:
         """Whether a coordinator runs the environments."""
         return not any(self.runner is env for env in self.population.environments)
 
+    @property
+    def runs_sorrels_loop(self) -> bool:
+        """Whether Sorrel's own ``run_experiment`` of a single environment runs it."""
+        method = getattr(type(self.runner), "run_experiment", None)
+        is_sorrels = str(getattr(method, "__module__", "")).partition(".")[0] == "sorrel"
+        return is_sorrels and not self.is_coordinated
+
     def reset(self) -> None:
         """Reset all environments; some build their agents only then."""
         with self.population.paused():

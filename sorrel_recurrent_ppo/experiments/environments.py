@@ -7,7 +7,6 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +16,7 @@ from sorrel.environment import Environment
 from sorrel.worlds.base_world import World
 
 from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
+from sorrel_recurrent_ppo.support.original_directory import original_directory
 
 __all__ = ["build_environment", "build_runner", "load_class"]
 
@@ -136,7 +136,7 @@ def _is_derived(value: Any, base: type) -> bool:
 
 
 def _import_module(key: str, name: str) -> Any:
-    working_directory = str(Path.cwd())
+    working_directory = str(original_directory())
     if working_directory not in sys.path:
         sys.path.append(working_directory)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,6 +41,7 @@ from sorrel_recurrent_ppo.experiments.run_summary import (
     model_names,
     summarise,
 )
+from sorrel_recurrent_ppo.experiments.world_checks import agents_required, explain_small_world
 from sorrel_recurrent_ppo.policy.cpu.matvec import using_large_matvec
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.population.records import write_replacements
@@ -50,6 +52,8 @@ from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 __all__ = ["run_experiment"]
 
 log = logging.getLogger(__name__)
+
+_running = threading.Lock()
 
 
 def run_experiment(
@@ -76,10 +80,32 @@ def run_experiment(
         The summary, which is also logged.
 
     Raises:
-        ConfigError: A key is missing or ill-valued, or the directory already holds a run.
+        ConfigError: A key is missing or ill-valued, the directory already holds a run, or another
+            run is in progress in this process.
         CheckpointError: The run's state is damaged, or does not match its environment.
         RunStopped: A signal requested a stop; the run is saved.
     """
+    with _only_run():
+        return _start_or_resume(config, files, plain=plain, resume=resume, command=command)
+
+
+@contextmanager
+def _only_run() -> Iterator[None]:
+    """Raise ConfigError if another run is in progress in this process, such as in a thread."""
+    if not _running.acquire(blocking=False):
+        raise ConfigError(
+            "another run is in progress in this process, and both would draw from its global "
+            "random streams; start each run in a process of its own"
+        )
+    try:
+        yield
+    finally:
+        _running.release()
+
+
+def _start_or_resume(
+    config: DictConfig, files: RunFiles, *, plain: bool, resume: bool, command: str | None
+) -> RunSummary:
     config = resolve_config(config, is_resumed=resume)
     if files.metrics.exists() and not resume:
         raise ConfigError(
@@ -94,7 +120,8 @@ def run_experiment(
     if state is None:
         _save_config(config, files)
     large_matvec = using_large_matvec(saved_large_matvec(state))
-    with accelerated(config.get("accelerate", False)), large_matvec:
+    is_accelerated = config.get("accelerate", False)
+    with accelerated(is_accelerated), large_matvec, explain_small_world(config):
         return _build_and_run(config, files, state=state, plain=plain, command=command)
 
 
@@ -190,6 +217,7 @@ def _run(
         with (
             _epoch_end_callbacks(population, logger.record_missing_epoch, *drawing, checkpoints),
             skipping_epochs(experiment, first_epoch, restore),
+            agents_required(experiment),
         ):
             experiment.run(logger, animate=animate, output_dir=files.sorrel)
     except NumericalError as error:

@@ -85,9 +85,7 @@ def usable_threads(experiment: BuiltExperiment, n_threads: int) -> int:
         experiment: The experiment.
         n_threads: The number in the config.
     """
-    method = getattr(type(experiment.runner), "run_experiment", None)
-    is_sorrels = str(getattr(method, "__module__", "")).partition(".")[0] == "sorrel"
-    if n_threads == 1 or (is_sorrels and not experiment.is_coordinated):
+    if n_threads == 1 or experiment.runs_sorrels_loop:
         return n_threads
     _log.warning(
         "threads=%d is ignored: %s has a run_experiment of its own, which may train models or not; "

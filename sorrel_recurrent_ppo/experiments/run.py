@@ -30,6 +30,10 @@ from sorrel_recurrent_ppo.experiments.resume.resumed_config import (
 )
 from sorrel_recurrent_ppo.experiments.sweep_jobs import isolate_job_failures
 from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.original_directory import (
+    from_original_directory,
+    original_directory,
+)
 
 __all__ = ["main", "run_job"]
 
@@ -69,7 +73,7 @@ def run_job(config: DictConfig) -> float:
     overrides, resume = hydra_config.overrides.task, config.resume is not None
     try:
         if resume:
-            files = RunFiles(Path(config.resume))
+            files = RunFiles(from_original_directory(config.resume))
             config = resumed_run_config(config, overrides, hydra_config.runtime.choices)
         quiet = warnings_only() if config.get("quiet", False) else nullcontext()
         with quiet, unrestricted_instantiation():
@@ -95,7 +99,7 @@ def _log_how_to_resume(files: RunFiles, interruption: KeyboardInterrupt) -> None
         message = f"Stopped after epoch {interruption.epoch}, which is saved."
     else:
         message = "Stopped immediately; the epochs since the last checkpoint will be repeated."
-    directory, here = files.directory.resolve(), Path.cwd()
+    directory, here = files.directory.resolve(), original_directory()
     if directory.is_relative_to(here):
         directory = directory.relative_to(here)
     log.warning("%s To resume: %s", message, resume_command(directory))

@@ -7,12 +7,11 @@ from omegaconf import DictConfig, OmegaConf
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.experiments.logging.period_average import default_log_period
 from sorrel_recurrent_ppo.support.checks import check_flag, check_integer, check_number
-from sorrel_recurrent_ppo.support.randomness import fresh_seed
+from sorrel_recurrent_ppo.support.randomness import MAX_SEED, fresh_seed
 
 __all__ = ["checkpoint_period", "resolve_config"]
 
 _MINIMUMS = {
-    "seed": 0,
     "threads": 1,
     "experiment.epochs": 0,
     "experiment.max_turns": 1,
@@ -45,6 +44,7 @@ def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfi
     resolved.pop("resume", None)  # belongs to the command, not to the run
     if resolved.seed is None:
         resolved.seed = fresh_seed()
+    check_integer("seed", resolved.seed, 0, MAX_SEED)
     for key, minimum in _MINIMUMS.items():
         check_integer(key, OmegaConf.select(resolved, key), minimum)
     for key in ("accelerate", "quiet", "log_turns", "record_states"):

@@ -36,7 +36,13 @@ from sorrel_recurrent_ppo.policy.observations import (
 )
 from sorrel_recurrent_ppo.policy.recurrent import CellType
 from sorrel_recurrent_ppo.support.checks import check_integer, check_number
-from sorrel_recurrent_ppo.support.randomness import derive_seed, fresh_seed, untouched_random_state
+from sorrel_recurrent_ppo.support.randomness import (
+    MAX_SEED,
+    derive_seed,
+    fresh_seed,
+    untouched_random_state,
+)
+from sorrel_recurrent_ppo.support.torch_switches import plain_torch
 
 __all__ = ["RecurrentPPO"]
 
@@ -91,7 +97,7 @@ class RecurrentPPO(PyTorchModel):
             ConfigError: A setting is unknown, invalid, or inconsistent with the sizes.
         """
         # The upper bound is that of PyTorch's generator.
-        seed = check_integer("seed", fresh_seed() if seed is None else seed, 0, 2**64 - 1)
+        seed = check_integer("seed", fresh_seed() if seed is None else seed, 0, MAX_SEED)
         epsilon = check_number("epsilon", epsilon, low=0.0, high=1.0)
         shape = observation_shape(input_size)
         if layer_size is not None:
@@ -102,7 +108,7 @@ class RecurrentPPO(PyTorchModel):
             where=f"model '{self.registry_name}'",
             other_names=("device", "epsilon", "seed"),
         )
-        with untouched_random_state():
+        with untouched_random_state(), plain_torch():
             super().__init__(
                 shape,
                 check_integer("action_space", action_space, 1),
@@ -458,7 +464,7 @@ class RecurrentPPO(PyTorchModel):
             raise TypeError(
                 f"{self.display_name}: expected weights in torch.float32 to learn, found {dtype}"
             )
-        with rollback_if_not_finite(self):
+        with plain_torch(self.device.type), rollback_if_not_finite(self):
             metrics = update_policy(self)
         self.clear_memory()
         self.n_updates += 1

@@ -13,6 +13,7 @@ import torch
 
 from sorrel_recurrent_ppo.errors import CheckpointError
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
+from sorrel_recurrent_ppo.support.torch_switches import plain_torch
 
 __all__ = ["FORMAT_VERSION", "read_checkpoint", "write_checkpoint"]
 
@@ -78,7 +79,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{target} is damaged, truncated, or not a checkpoint of sorrel_recurrent_ppo"
         )
     try:
-        content = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+        with plain_torch():
+            content = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"checkpoint {target} contains objects other than tensors and plain values; they are "

@@ -20,8 +20,11 @@ from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy
 from sorrel_recurrent_ppo.policy.observations import ObservationLayout, observation_shape
 from sorrel_recurrent_ppo.support.checks import check_integer, check_number
 from sorrel_recurrent_ppo.support.randomness import generator_from_state
+from sorrel_recurrent_ppo.support.torch_switches import plain_torch
 
 __all__ = ["TrainableModel", "load_training_state", "rollback_if_not_finite", "training_state"]
+
+_COMPILED = "_orig_mod."  # the name that torch.compile puts before those of weights
 
 
 class TrainableModel(Protocol):
@@ -73,19 +76,20 @@ def training_state(model: TrainableModel) -> dict[str, Any]:
 
     The pending step, the record of a running evaluation and ``memory.extra_data`` are not included.
     """
-    return {
-        "identity": _identity(model),
-        "settings": json.dumps(asdict(model.settings)),
-        "policy": {key: value.clone() for key, value in model.policy.state_dict().items()},
-        "optimizer": _cloned(model.optimizer.state_dict()),
-        "random": [json.dumps(rng.bit_generator.state) for rng in model.random_streams],
-        "rollout": _to_tensors(model.rollout.state_dict()),
-        "return_scale": asdict(model.return_scale),
-        "timesteps": model.earlier_timesteps,
-        "n_updates": model.n_updates,
-        "diagnostics": dict(model.diagnostics),
-        "epsilon": float(model.epsilon),
-    }
+    with plain_torch():  # tensors made in inference mode could not be updated
+        return {
+            "identity": _identity(model),
+            "settings": json.dumps(asdict(model.settings)),
+            "policy": _weights(model.policy),
+            "optimizer": _cloned(model.optimizer.state_dict()),
+            "random": [json.dumps(rng.bit_generator.state) for rng in model.random_streams],
+            "rollout": _to_tensors(model.rollout.state_dict()),
+            "return_scale": asdict(model.return_scale),
+            "timesteps": model.earlier_timesteps,
+            "n_updates": model.n_updates,
+            "diagnostics": dict(model.diagnostics),
+            "epsilon": float(model.epsilon),
+        }
 
 
 def load_training_state(model: TrainableModel, state: dict[str, Any]) -> None:
@@ -98,12 +102,13 @@ def load_training_state(model: TrainableModel, state: dict[str, Any]) -> None:
     if difference:
         raise ValueError(f"the model differs: {difference}")
     own, pending = training_state(model), model.rollout.pending
-    try:
-        _load(model, state)
-    except Exception as error:  # the type depends on the damage
-        _load(model, own)
-        model.rollout.pending = pending
-        raise ValueError(f"the state is damaged: {error!r}") from error
+    with plain_torch():
+        try:
+            _load(model, state)
+        except Exception as error:  # the type depends on the damage
+            _load(model, own)
+            model.rollout.pending = pending
+            raise ValueError(f"the state is damaged: {error!r}") from error
 
 
 @contextmanager
@@ -113,7 +118,7 @@ def rollback_if_not_finite(model: TrainableModel) -> Generator[None]:
     Raises:
         NumericalError: The block's error, with the names of the agent and the update.
     """
-    weights = {key: value.clone() for key, value in model.policy.state_dict().items()}
+    weights = _weights(model.policy)
     moments, scale = _cloned(model.optimizer.state_dict()), replace(model.return_scale)
     shuffling = model.learner.rng.bit_generator.state
     try:
@@ -121,7 +126,7 @@ def rollback_if_not_finite(model: TrainableModel) -> Generator[None]:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except NumericalError as error:
-        model.policy.load_state_dict(weights)
+        _load_weights(model.policy, weights)
         model.optimizer.load_state_dict(moments)
         model.return_scale = scale
         model.learner.rng.bit_generator.state = shuffling
@@ -160,7 +165,7 @@ def _difference(saved: Any, own: dict[str, Any]) -> str:
 
 def _load(model: TrainableModel, state: dict[str, Any]) -> None:
     _check_weights(state["policy"])
-    model.policy.load_state_dict(state["policy"])
+    _load_weights(model.policy, state["policy"])
     _load_optimizer(model, state["optimizer"])
     model.random_streams = [generator_from_state(json.loads(text)) for text in state["random"]]
     model.rollout.load_state_dict(_to_arrays(state["rollout"]))
@@ -177,6 +182,24 @@ def _load(model: TrainableModel, state: dict[str, Any]) -> None:
     model.n_updates = check_integer("n_updates", state["n_updates"], 0)
     model.diagnostics = {str(key): float(value) for key, value in state["diagnostics"].items()}
     model.epsilon = float(check_number("epsilon", state["epsilon"]))
+
+
+def _weights(policy: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return copies of a policy's weights, by the names that they have without ``torch.compile``.
+
+    It wraps the policy, or modules of it, and puts its own name into theirs.
+    """
+    return {_plain(name): value.clone() for name, value in policy.state_dict().items()}
+
+
+def _load_weights(policy: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Load weights by their names without ``torch.compile``."""
+    own = {_plain(name): name for name in policy.state_dict()}
+    policy.load_state_dict({own.get(name, name): value for name, value in weights.items()})
+
+
+def _plain(name: str) -> str:
+    return name.replace(_COMPILED, "")
 
 
 def _check_weights(weights: dict[str, torch.Tensor]) -> None:

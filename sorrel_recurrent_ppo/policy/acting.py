@@ -20,6 +20,7 @@ from sorrel_recurrent_ppo.policy.cpu.matvec import matvec
 from sorrel_recurrent_ppo.policy.cpu.switch import kernels_enabled
 from sorrel_recurrent_ppo.policy.encoders import FlatEncoder
 from sorrel_recurrent_ppo.policy.picture_features import PictureFeatures, is_supported
+from sorrel_recurrent_ppo.support.torch_switches import without_autocast
 
 __all__ = ["PolicyStep", "StepResult", "sample_branches"]
 
@@ -65,7 +66,8 @@ class PolicyStep:
         core, weight = self.policy.core, self.policy.heads.critic.weight
         packed = torch.from_numpy(np.concatenate((inputs, flat_state))).to(weight)[None]
         obs, flat_states = packed[:, : len(inputs)], packed[:, len(inputs) :]
-        distribution, value, state = self.policy.step(obs, core.state_from_flat(flat_states))
+        with without_autocast(weight.device.type):
+            distribution, value, state = self.policy.step(obs, core.state_from_flat(flat_states))
         parts = (distribution.logits, value[:, None], core.flatten_state(state))
         result = torch.cat(parts, dim=1)[0].float().cpu().numpy()
         n = distribution.logits.shape[1]
@@ -152,7 +154,8 @@ class _TorchFeatures:
 
     @torch.inference_mode()
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        return self._policy.features(torch.from_numpy(inputs).unsqueeze(0)).squeeze(0).numpy()
+        with without_autocast("cpu"):
+            return self._policy.features(torch.from_numpy(inputs)[None])[0].numpy()
 
 
 class _LSTMStep:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +45,7 @@ from sorrel_recurrent_ppo.registry import (
 )
 from sorrel_recurrent_ppo.support.checks import check_flag
 from sorrel_recurrent_ppo.support.log_once import announce, log_once
+from sorrel_recurrent_ppo.support.original_directory import from_original_directory
 from sorrel_recurrent_ppo.support.randomness import untouched_random_state
 from sorrel_recurrent_ppo.support.wording import counted
 
@@ -300,11 +300,12 @@ def load_checkpoint(model: BaseModel, checkpoint: str, label: str, *, seed: int)
     load = getattr(model, "load", None)
     if load is None:
         raise ConfigError(f"{label}: {type(model).__name__} cannot be loaded from a checkpoint")
-    if not Path(checkpoint).is_file():
+    path = from_original_directory(checkpoint)
+    if not path.is_file():
         raise CheckpointError(f"{label}: checkpoint {checkpoint} does not exist")
     try:
         with untouched_random_state():
-            load(checkpoint)
+            load(str(path))
     except CheckpointError as error:
         raise CheckpointError(f"{label}: {error}") from error
     except Exception as error:  # Sorrel's models pass on whatever PyTorch raises

@@ -28,8 +28,8 @@ HELP = CommandHelp(
     "inspect",
     "RUN_DIR",
     "Plot an agent's hidden states: over time, by their principal components, and as a GIF beside\n"
-    "its observations. The files are written to RUN_DIR/inspect. The run must have been recorded\n"
-    "with record_states=true.",
+    "its observations. The files are written to RUN_DIR/inspect, or to output=. The run must have\n"
+    "been recorded with record_states=true.",
     examples=[
         "sorrel-recurrent-ppo inspect runs/treasurehunt/lstm_ppo/2026-01-31_12-00-00",
         "sorrel-recurrent-ppo inspect RUN_DIR agent=1 epoch=100 colour=value",
@@ -46,6 +46,7 @@ class _Settings:
         "colour of the components: reward, action, value, log_prob, turn, epoch or done",
     )
     state: str = setting("hidden", "hidden, or cell for the cell state of an LSTM")
+    output: str | None = setting(None, "output directory; null: RUN_DIR/inspect")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str]) -> None:
         epoch=settings.epoch,
         colour=settings.colour,
         state=settings.state,
+        output=None if settings.output is None else Path(settings.output),
     )
     for path in written:
         print(path)
@@ -79,6 +81,7 @@ def inspect_run(
     epoch: str | None = None,
     colour: str = "reward",
     state: str = "hidden",
+    output: Path | None = None,
 ) -> list[Path]:
     """Plot an agent's recorded states.
 
@@ -88,6 +91,7 @@ def inspect_run(
         epoch: The number of a recorded epoch, ``"all"``, or ``None`` for the latest.
         colour: The variable that components are coloured by.
         state: ``"hidden"`` or ``"cell"``.
+        output: The directory of the plots; ``None`` for ``inspect`` in the run's directory.
 
     Returns:
         The paths of the plots.
@@ -115,9 +119,10 @@ def inspect_run(
     chosen = states if epoch == ALL_EPOCHS else states.of_epoch(_epoch(epoch, states.epochs))
     stem = f"agent{agent}_epoch{ALL_EPOCHS if epoch == ALL_EPOCHS else chosen.epochs[0]}"
     latest = states.of_epoch(chosen.epochs[-1])
-    over_time = files.inspection / f"{stem}_{state}_states.png"
-    by_components = files.inspection / f"{stem}_{state}_components_{colour}.png"
-    view = files.agent_view(agent, latest.epochs[0])
+    folder = files.inspection if output is None else output
+    over_time = folder / f"{stem}_{state}_states.png"
+    by_components = folder / f"{stem}_{state}_components_{colour}.png"
+    view = folder / files.agent_view(agent, latest.epochs[0]).name
     plot_hidden_states(chosen, over_time, array=ARRAYS[state])
     plot_components(chosen, by_components, colour=colour, array=ARRAYS[state])
     animate_agent_view(latest, view)

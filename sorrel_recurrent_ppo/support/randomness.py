@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 __all__ = [
+    "MAX_SEED",
     "derive_seed",
     "fresh_seed",
     "generator_from_state",
@@ -22,6 +23,8 @@ __all__ = [
     "set_global_random_state",
     "untouched_random_state",
 ]
+
+MAX_SEED = 2**64 - 1  # of PyTorch's generators
 
 
 @contextmanager

@@ -96,3 +96,20 @@ def test_inspect_does_not_change_the_recorded_states(recorded_run):
     inspect_run(recorded_run.directory)
     assert path.read_bytes() == before
     assert load_states(path).epochs == [0, 1, 2]
+
+
+def written_at(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*")}
+
+
+def test_inspect_writes_to_another_directory(recorded_run, tmp_path, monkeypatch, capsys):
+    before = written_at(recorded_run.inspection)
+    arguments = ["inspect", str(recorded_run.directory), f"output={tmp_path / 'plots'}"]
+    monkeypatch.setattr("sys.argv", ["sorrel-recurrent-ppo", *arguments, "epoch=0"])
+    cli.main()
+    names = [f"agent0_epoch0_{name}" for name in ("hidden_components_reward.png",)]
+    names += ["agent0_epoch0_hidden_states.png", "agent0_epoch0_view.gif"]
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == names
+    shown = capsys.readouterr().out.split()
+    assert sorted(shown) == [str(tmp_path / "plots" / name) for name in names]
+    assert written_at(recorded_run.inspection) == before

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.original_directory import from_original_directory
 
 __all__ = [
     "CHANGEABLE_KEYS",
@@ -86,6 +87,7 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
         # Options first: argparse rejects overrides on both sides of an option.
         *(text for text in others if not _is_override(text)),
         *(*earlier, *overrides, *([] if "hydra.searchpath" in keys else _search_path(directory))),
+        *(["hydra.job.chdir=true"] if _changes_directory(directory, keys) else []),
         *(f"{_KEY}={quoted}", f"hydra.run.dir={quoted}", "hydra.output_subdir=null"),
     ]
 
@@ -103,6 +105,12 @@ def _search_path(directory: Path) -> list[str]:
         if source["provider"] in _USER_PROVIDERS and source["path"]
     ]
     return [f"hydra.searchpath=[{','.join(map(_quoted, own))}]"] if own else []
+
+
+def _changes_directory(directory: Path, keys: Collection[str]) -> bool:
+    """Return whether the run works in its own directory, and the command does not say."""
+    key = "hydra.job.chdir"
+    return key not in keys and bool(_read_hydra_file(directory, "hydra.yaml", key, False))
 
 
 def _quoted(text: str) -> str:
@@ -145,7 +153,7 @@ def resumed_run_config(
     Raises:
         ConfigError: Overrides contradict the saved config; the message lists them all.
     """
-    files = RunFiles(Path(composed[_KEY]))
+    files = RunFiles(from_original_directory(composed[_KEY]))
     saved = OmegaConf.load(files.config)
     if not isinstance(saved, DictConfig):
         raise ConfigError(f"{files.config} is not the config of a run")
@@ -201,4 +209,6 @@ def _read_hydra_file(directory: Path, file_name: str, key: str, default: Any) ->
     if file_name == "overrides.yaml":  # Hydra writes the job's overrides as a plain list
         return [str(text) for text in saved]
     found = OmegaConf.select(saved, key)
-    return default if found is None else OmegaConf.to_container(found)
+    if found is None:
+        return default
+    return OmegaConf.to_container(found) if OmegaConf.is_config(found) else found
