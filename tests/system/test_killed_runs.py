@@ -1,8 +1,10 @@
 """Resuming runs whose processes were killed at random moments or stopped by a signal."""
 
 import os
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,41 +23,73 @@ STOPPING_SIGNALS = [
 RUNS = {
     "treasurehunt": ("treasurehunt", "lstm_ppo"),
     "tag": ("tag", "iqn"),
+    "averaged": ("tag", "gru_ppo", "log_period=3", "model.gru_ppo.rollout_length=20"),
 }
+OLD_RUN = Path(__file__).parents[1] / "experiments" / "resume" / "run_of_0_1_0"
 
 
 def long_config(name, *overrides):
     return small_config(*RUNS[name], "experiment.epochs=60", "checkpoint_period=2", *overrides)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", RUNS)
-def test_run_killed_at_random_moments_equals_an_uninterrupted_run(name, tmp_path):
-    uninterrupted, killed = RunFiles(tmp_path / "uninterrupted"), RunFiles(tmp_path / "killed")
-    config = long_config(name)
-    process = start_process(uninterrupted.directory, config)
+def finish(directory, config):
+    """Start or resume a run, and wait for its end."""
+    process = start_process(directory, config)
     process.join()
     assert process.exitcode == 0
-    rng = np.random.default_rng(7)
-    reached = [-1]
-    # After some epochs, at any moment of an epoch or of the writing between epochs.
-    for epochs, delay in zip(
-        rng.integers(0, 9, N_KILLS), rng.uniform(0.0, 0.1, N_KILLS), strict=True
+    return RunFiles(directory)
+
+
+def kill_at_random_moments(directory, config, n_kills=N_KILLS, *, log_period=1):
+    """Start or resume a run, and kill it, again and again; return the epochs that it reached.
+
+    After some epochs, at any moment of an epoch or of the writing between epochs.
+    """
+    files, rng = RunFiles(directory), np.random.default_rng(7)
+    reached = [epochs_in(files)]
+    for rows, delay in zip(
+        rng.integers(0, 9, n_kills) // log_period, rng.uniform(0.0, 0.1, n_kills), strict=True
     ):
-        process = start_process(killed.directory, config)
-        while process.is_alive() and epochs_in(killed) < reached[-1] + epochs:
+        process = start_process(directory, config)
+        while process.is_alive() and epochs_in(files) < reached[-1] + rows:
             time.sleep(0.002)
         process.join(delay)
         process.kill()
         process.join()
         assert process.exitcode in (-signal.SIGKILL, 0)
-        reached.append(epochs_in(killed))
-    process = start_process(killed.directory, config)
-    process.join()
-    assert process.exitcode == 0
+        reached.append(epochs_in(files))
+    return reached
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "n_kills", "log_period"),
+    [("treasurehunt", N_KILLS, 1), ("tag", N_KILLS, 1), ("averaged", 2 * N_KILLS, 3)],
+)
+def test_run_killed_at_random_moments_equals_an_uninterrupted_run(
+    name, n_kills, log_period, tmp_path
+):
+    config = long_config(name)
+    uninterrupted = finish(tmp_path / "uninterrupted", config)
+    killed = tmp_path / "killed"
+    reached = kill_at_random_moments(killed, config, n_kills, log_period=log_period)
+    files = finish(killed, config)
     assert len(set(reached)) > 3, reached  # the kills hit different epochs
-    assert_same_runs(killed, uninterrupted)
-    assert not [path for path in killed.directory.rglob(".*") if path.is_file()]
+    assert_same_runs(files, uninterrupted)
+    assert not [path for path in killed.rglob(".*") if path.is_file()]
+
+
+@pytest.mark.slow
+def test_run_of_version_0_1_0_killed_at_random_moments_equals_an_uninterrupted_one(tmp_path):
+    for name in ("uninterrupted", "killed"):
+        shutil.copytree(OLD_RUN, tmp_path / name)
+    changes = {"experiment": {"epochs": 30}, "checkpoint_period": 2}
+    config = OmegaConf.merge(OmegaConf.load(OLD_RUN / "config.yaml"), changes)
+    uninterrupted = finish(tmp_path / "uninterrupted", config)
+    reached = kill_at_random_moments(tmp_path / "killed", config)
+    files = finish(tmp_path / "killed", config)
+    assert len(set(reached)) > 3, reached
+    assert_same_runs(files, uninterrupted)
 
 
 @pytest.mark.slow
