@@ -1,6 +1,7 @@
 """Soak test: memory, speed, open files and threads over a long run of a small world.
 
-python benchmarks/soak.py --epochs 2000
+python benchmarks/soak.py --epochs 100000
+python benchmarks/soak.py --at 1000 1000000     # the time per epoch from these epochs on
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from sorrel.environment import Environment
 
+from epoch_times import compare_epochs
 from sorrel_recurrent_ppo.config_files import config_dir
 from sorrel_recurrent_ppo.experiments import experiment
 from sorrel_recurrent_ppo.run_files import RunFiles
@@ -59,12 +61,17 @@ class ResourceMonitor:
 def main() -> None:
     """Run, print the samples and exit with 1 if memory, files or threads grow."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=2000)
+    parser.add_argument("--epochs", type=int, default=100_000)
+    parser.add_argument("--at", type=int, nargs="+", metavar="EPOCH")
     arguments = parser.parse_args()
     overrides = [*SETTINGS, f"experiment.epochs={arguments.epochs}"]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         config = compose("config", overrides=overrides)
     torch.set_num_threads(1)
+    if arguments.at:
+        with tempfile.TemporaryDirectory() as folder:
+            compare_epochs(config, Path(folder), arguments.at)
+        return
     monitor = ResourceMonitor(max(1, arguments.epochs // 20))
     Environment.reset = lambda env: monitor.reset(env)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
