@@ -5,6 +5,9 @@ train nothing and write nothing. The saved state is restored when the first epoc
 at its reset, or at its first turn in an environment that is not reset between epochs.
 A coordinator's own code runs in skipped epochs too, with one turn each and agents that do nothing;
 what it changes is then overwritten by the saved state.
+
+Sorrel's own loop does not skip the first epochs one by one, which would take minutes for a million
+of them: its ``range`` starts at the first epoch to run.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import sorrel.environment
 from omegaconf import DictConfig
 from sorrel.environment import Environment
 
@@ -70,6 +74,12 @@ def skipping_epochs(
         yield
 
 
+def _has_plain_loop(env: Environment) -> bool:
+    """Return whether Sorrel's base class defines the environment's ``run_experiment``."""
+    method = type(env).run_experiment
+    return getattr(method, "__module__", "") == sorrel.environment.__name__
+
+
 class _Skipping:
     """Counts and skips epochs until the first one to run begins."""
 
@@ -94,6 +104,24 @@ class _Skipping:
         self._skip_agents()
         if experiment.is_coordinated:
             self._override_coordinator(experiment.runner)
+        elif _has_plain_loop(experiment.runner):
+            self._shorten_loop()
+
+    def _shorten_loop(self) -> None:
+        """Let the loop of Sorrel's ``run_experiment`` start at the first epoch to run.
+
+        Should a version of Sorrel loop in another way, the epochs are skipped one by one.
+        """
+        n_all = self._experiment.config.experiment.epochs + 1
+
+        def late_range(*arguments: int) -> range:
+            if arguments != (n_all,) or self._n_begun:
+                return range(*arguments)
+            self._n_begun = self._n_epochs
+            return range(self._n_epochs, n_all)
+
+        setattr(sorrel.environment, "range", late_range)  # noqa: B010 - no attribute by itself
+        self._undo.callback(delattr, sorrel.environment, "range")
 
     def _override(self, owner: object, name: str, value: Any) -> None:
         self._undo.enter_context(overridden(owner, name, value))

@@ -1,12 +1,14 @@
 """Resumed runs equal uninterrupted runs, bit for bit."""
 
 import pytest
+import sorrel.environment
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.experiments import experiment
-from sorrel_recurrent_ppo.experiments.resume.run_state import read_run_state
+from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
+from sorrel_recurrent_ppo.experiments.resume.run_state import read_run_state, save_run_state
 from sorrel_recurrent_ppo.run_files import RunFiles
 from support.crashes import Crash
 from support.run_comparison import assert_same_runs
@@ -174,3 +176,23 @@ def test_checkpoint_period_defaults_to_the_record_period_and_is_checked(tmp_path
     assert state["epoch"] == LAST
     with pytest.raises(ConfigError, match="checkpoint_period must be an integer"):
         start(tmp_path / "other", config_of("gru in tag", "checkpoint_period=0"))
+
+
+def test_a_million_completed_epochs_are_not_skipped_one_by_one(tmp_path, monkeypatch):
+    files = start(tmp_path / "run", config_of("gru in tag", "log_period=1"))
+    state = read_run_state(files)
+    assert state is not None
+    save_run_state(files, {**state, "epoch": 1_000_000, "is_complete": False})
+    record, recorded = RunLogger.record_epoch, []
+
+    def count(logger, epoch, *arguments, **values):
+        recorded.append(epoch)
+        record(logger, epoch, *arguments, **values)
+
+    monkeypatch.setattr(RunLogger, "record_epoch", count)
+    resume(files, "experiment.epochs=1000002")
+    assert recorded == [1_000_001, 1_000_002]
+    assert [row["epoch"] for row in without_times(files.metrics)[-3:]] == [
+        str(epoch) for epoch in (LAST, *recorded)
+    ]
+    assert not hasattr(sorrel.environment, "range")
