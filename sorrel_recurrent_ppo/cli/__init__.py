@@ -46,6 +46,8 @@ def main() -> None:
     if name not in COMMANDS:
         message = unknown_name("there is no command", name, COMMANDS)
         _exit(f"{PROGRAM}: {message}\n{_usage()}", USER_ERROR)
+    if name != "run":  # which Hydra configures
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         with nullcontext() if debug else _suppress_tracebacks():
             COMMANDS[name].run(rest)

@@ -31,8 +31,12 @@ _SYSTEM_ERRORS = frozenset(
     {
         *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
         *(errno.EMFILE, errno.ENFILE),
-        *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
+        *(errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
     }
+)
+_PACKAGE_LINE = (
+    "A file of your own in the folder environment/ must begin with the line '# @package _global_', "
+    "so that its sections are not within 'environment'"
 )
 _INVALID_NAME = 123  # Windows' number of the error for a name with a character such as ":"
 
@@ -65,7 +69,11 @@ def user_message(error: BaseException) -> str | None:
         if isinstance(cause, OmegaConfBaseException):
             message = f"{message}: {_without_details(cause)}"
         return message
-    return _without_details(error) if isinstance(error, OmegaConfBaseException) else None
+    if isinstance(error, OmegaConfBaseException):
+        message = _without_details(error)
+        is_nested = "key 'environment." in message  # environment.environment.name is there
+        return f"{message}. {_PACKAGE_LINE}" if is_nested else message
+    return None
 
 
 def _without_details(error: BaseException) -> str:
@@ -108,6 +116,8 @@ def _unknown_key(error: ConfigKeyError | ConfigAttributeError) -> str:
     if not suggestion and isinstance(parent, DictConfig):
         elsewhere = [k for k in _all_keys(parent._get_root()) if k.rpartition(".")[2] == key]
         suggestion = f" Did you mean '{elsewhere[0]}'?" if elsewhere else ""
+        if elsewhere and elsewhere[0] == f"environment.{full_key}":
+            return f"the config has no key '{full_key}', but '{elsewhere[0]}'. {_PACKAGE_LINE}"
     return (
         f"the config has no key '{full_key}'.{suggestion} To add a new key, write +{full_key}=..."
     )

@@ -20,6 +20,8 @@ from sorrel_recurrent_ppo.support.original_directory import original_directory
 
 __all__ = ["build_environment", "build_runner", "load_class"]
 
+_EMPTY_CELL = "sorrel.entities.basic_entities.EmptyEntity"
+
 
 def build_runner(config: DictConfig) -> Any:
     """Build the object whose ``run_experiment`` runs the experiment.
@@ -57,7 +59,8 @@ def build_environment(config: DictConfig) -> Environment:
 
     Args:
         config: The complete config, with ``environment.env_class``, ``environment.world_class`` and
-            ``environment.entity_class``. The environment keeps it and may write to it.
+            ``environment.entity_class``, by default Sorrel's ``EmptyEntity``. The environment keeps
+            it and may write to it.
 
     Returns:
         The environment, with its agents.
@@ -69,8 +72,9 @@ def build_environment(config: DictConfig) -> Environment:
     env_class: type[Any] = load_class(
         "environment.env_class", config.environment.env_class, Environment
     )
+    entity_name = OmegaConf.select(config, "environment.entity_class")
     world_class = load_class("environment.world_class", config.environment.world_class, World)
-    entity_class = load_class("environment.entity_class", config.environment.entity_class, Entity)
+    entity_class = load_class("environment.entity_class", entity_name or _EMPTY_CELL, Entity)
     with _naming_missing_keys(f"{env_class.__name__} or {world_class.__name__}"):
         world = _build_world(world_class, config, entity_class())
         return env_class(world, config)

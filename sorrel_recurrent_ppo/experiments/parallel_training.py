@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 from sorrel.models import BaseModel
-from threadpoolctl import threadpool_limits
 
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment
 from sorrel_recurrent_ppo.models.base import RecurrentPPO
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.support.instance_overrides import override, remove_override
+from sorrel_recurrent_ppo.support.single_thread import single_thread
 
 __all__ = ["ParallelTrainer", "training_threads", "usable_threads"]
 
@@ -99,15 +99,12 @@ def usable_threads(experiment: BuiltExperiment, n_threads: int) -> int:
 def training_threads(population: Population, n_threads: int) -> Iterator[None]:
     """Train a population's models on ``n_threads`` cores within the block.
 
-    Each model computes on one core, since its matrix products are too small to be split: with the
-    libraries' default, all cores, they take longer the more cores there are.
+    Each model computes on one core.
 
     Args:
         population: The population, whose models are attached at the start of each epoch.
         n_threads: Number of models that train in parallel; 1 for sequential training.
     """
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(1)
     trainer = ParallelTrainer(n_threads) if n_threads > 1 else None
 
     def attach(env: Any, epoch: int) -> None:
@@ -116,10 +113,9 @@ def training_threads(population: Population, n_threads: int) -> Iterator[None]:
 
     population.epoch_start_callbacks.append(attach)
     try:
-        with threadpool_limits(1):
+        with single_thread():
             yield
     finally:
         population.epoch_start_callbacks.remove(attach)
         if trainer is not None:
             trainer.close()
-        torch.set_num_threads(threads_before)

@@ -187,9 +187,11 @@ def build_chosen(
             **parameters,
         )
     except ConfigError as error:
+        sections = model_sections(config, choice.name, choice.kind)
+        where = " and ".join(key for key in sections if sections[key]) or f"model.{choice.name}"
         raise ConfigError(
             f"{choice.key}={choice.name} for {agent_label(index, agent)}, with the parameters in "
-            f"model.{choice.name}: {error}"
+            f"{where}: {error}"
         ) from error
     if checkpoint is not None:
         label = f"model.{choice.name}.checkpoint for {agent_label(index, agent)}"

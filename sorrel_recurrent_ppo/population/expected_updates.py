@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sorrel_recurrent_ppo.population.member import Member
 from sorrel_recurrent_ppo.registry import is_ppo_model
+from sorrel_recurrent_ppo.support.wording import counted, ranges
 
 __all__ = ["expected_updates", "warn_of_no_update", "warn_of_no_update_ahead"]
 
@@ -50,9 +51,10 @@ def warn_of_no_update_ahead(members: Sequence[Member], config: DictConfig) -> No
         return
     length = idle[0].model.settings.rollout_length
     _log.warning(
-        "%s will not be updated: %d epochs of at most %d turns are %d steps, fewer than "
+        "%s will not be updated: %s of at most %s are %d steps, fewer than "
         f"rollout_length=%d. {_REMEDIES}",
-        *(_names(idle), last_epoch + 1, n_turns, (last_epoch + 1) * n_turns, length),
+        *(_names(idle), counted(last_epoch + 1, "epoch"), counted(n_turns, "turn")),
+        *((last_epoch + 1) * n_turns, length),
         idle[0].model_name,
     )
 
@@ -64,7 +66,7 @@ def warn_of_no_update(members: Sequence[Member]) -> None:
         return
     steps = max(member.model.num_timesteps for member in idle)
     _log.warning(
-        f"%s made no update: %d steps are fewer than rollout_length=%d. {_REMEDIES}",
+        f"%s made no update: at most %d steps are fewer than rollout_length=%d. {_REMEDIES}",
         *(_names(idle), steps, idle[0].model.settings.rollout_length, idle[0].model_name),
     )
 
@@ -86,5 +88,4 @@ def _has_updates(member: Member, n_epochs: int, n_turns: int) -> bool:
 
 
 def _names(members: Sequence[Member]) -> str:
-    names = [member.name for member in members]
-    return f"agent {names[0]}" if len(names) == 1 else f"agents {', '.join(names)}"
+    return f"agent{'' if len(members) == 1 else 's'} {ranges([m.name for m in members])}"

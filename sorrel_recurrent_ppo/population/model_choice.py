@@ -176,7 +176,9 @@ def _is_recognised(request: ModelRequest, available: Collection[str]) -> bool:
     if not unknown:
         return True
     hint = research_hint(unknown[0])
-    near = difflib.get_close_matches(unknown[0].lower(), available, n=1, cutoff=_TYPO_CUTOFF)
+    name = unknown[0].lower()
+    near = difflib.get_close_matches(name, available, n=1, cutoff=_TYPO_CUTOFF)
+    near += [other for other in available if other.partition("_")[0] == name]  # "gru"
     if request.key == "model" or len(unknown) < len(request.names) or (near and not hint):
         raise ConfigError(
             unknown_name(f"{request.key}: there is no model named", unknown[0], sorted(available))
@@ -186,7 +188,7 @@ def _is_recognised(request: ModelRequest, available: Collection[str]) -> bool:
     log_once(
         _log,
         logging.WARNING,
-        f"{request.key}: '{unknown[0]}' is not in the registry; the environment's own models stay"
+        f"{request.key}: '{unknown[0]}' is not in the registry, so the key gives no agent a model"
         f"{hint}",
     )
     return False

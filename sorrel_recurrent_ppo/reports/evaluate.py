@@ -109,13 +109,14 @@ def evaluate_run(run: SavedRun, settings: EvaluateSettings, gif_directory: Path)
     from sorrel_recurrent_ppo.reports.evaluation import evaluation_seeds, play
     from sorrel_recurrent_ppo.reports.saved_agents import choose_agents
     from sorrel_recurrent_ppo.support.randomness import untouched_random_state
+    from sorrel_recurrent_ppo.support.single_thread import single_thread
 
     agents = choose_agents(run, settings.agents, epoch=settings.checkpoint)
     training_seeds = [source.config.get("seed") for source in (run, *(a.run for a in agents))]
     base = int(training_seeds[0] or 0) if settings.seed is None else settings.seed
     seeds = evaluation_seeds(base, settings.epochs, training_seeds)
     epochs: list[EvaluatedEpoch] = []
-    with untouched_random_state():
+    with untouched_random_state(), single_thread():
         for mode in modes:
             epochs += play(
                 run,

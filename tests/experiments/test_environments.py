@@ -62,6 +62,14 @@ def test_build_environment_passes_the_keys_of_world(own_module):
     assert env.radius == 3  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def test_build_environment_fills_worlds_with_empty_entities_by_default(own_module):
+    config = config_of(f"{own_module}.OwnEnv", world={"height": 5, "width": 7, "layers": 2})
+    del config.environment.entity_class
+    OmegaConf.set_struct(config, True)
+    cell = build_environment(config).world.observe((0, 0, 0))
+    assert type(cell) is EmptyEntity
+
+
 def test_build_environment_passes_the_config_to_a_world_that_takes_it(own_module):
     config = config_of(f"{own_module}.OwnEnv", f"{own_module}.ConfigWorld", world={"side": 4})
     assert build_environment(config).world.map.shape == (4, 4, 1)

@@ -50,7 +50,7 @@ def test_a_script_that_is_too_short_is_warned_before_its_first_epoch(caplog):
         "rollout_length=100. Use more epochs, or model.lstm_ppo.rollout_length=null"
     )
     assert after.startswith(
-        "agents 0, 1 made no update: 70 steps are fewer than rollout_length=100"
+        "agents 0, 1 made no update: at most 70 steps are fewer than rollout_length=100"
     )
 
 

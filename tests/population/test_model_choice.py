@@ -113,7 +113,12 @@ class TestUnknownNames:
     )
     def test_unrelated_names_are_ignored_and_logged(self, config, caplog):
         assert choose(config, TWO) == [None, None]
-        assert "the environment's own models stay" in caplog.text
+        assert "is not in the registry, so the key gives no agent a model" in caplog.text
+
+    @pytest.mark.parametrize(("name", "meant"), [("gru", "gru_ppo"), ("LSTM", "lstm_ppo")])
+    def test_the_first_part_of_a_name_is_a_mistake(self, name, meant):
+        with pytest.raises(ConfigError, match=f"there is no model named '{name}'.*{meant}"):
+            choose({"agent": {"forager": {"model": name}}}, TWO)
 
 
 class TestTheEnvironmentsOwn:

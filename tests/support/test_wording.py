@@ -1,6 +1,6 @@
 import pytest
 
-from sorrel_recurrent_ppo.support.wording import counted
+from sorrel_recurrent_ppo.support.wording import counted, ranges
 
 
 @pytest.mark.parametrize(
@@ -8,3 +8,16 @@ from sorrel_recurrent_ppo.support.wording import counted
 )
 def test_only_one_is_singular(number, text):
     assert counted(number, "agent") == text
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["3"], "3"),
+        (["0", "1"], "0, 1"),
+        (["0", "1", "2", "3"], "0-3"),
+        (["0", "1", "2", "7", "8", "elder", "9", "10", "11"], "0-2, 7, 8, elder, 9-11"),
+    ],
+)
+def test_consecutive_names_are_ranges(names, text):
+    assert ranges(names) == text

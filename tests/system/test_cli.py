@@ -86,6 +86,26 @@ def test_config_file_that_is_not_yaml_is_named(tmp_path):
     assert "mine.yaml" in done.stderr
 
 
+@pytest.mark.parametrize("override", [[], ["experiment.epochs=3"]])
+def test_config_file_without_its_package_line_is_explained(override, tmp_path):
+    folder = tmp_path / "configs" / "environment"
+    folder.mkdir(parents=True)
+    text = "environment: {name: mine}\nexperiment: {epochs: 3, max_turns: 5, record_period: 1}\n"
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    done = call("run", "--config-dir", "configs", "environment=mine", *override, cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "must begin with the line '# @package _global_'" in done.stderr
+
+
+def test_run_directory_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    done = call("run", "hydra.run.dir=taken", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "taken could not be used: File exists" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def with_a_file_as_directory(tmp_path):
     (tmp_path / "file").write_text("not a directory")
     return ["hydra.run.dir=file/run"], "Not a directory"

@@ -66,8 +66,10 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
         ConfigError: The directory holds no run, or a sweep is requested.
     """
     given = [text for text in arguments if text.startswith(f"{_KEY}=")]
-    if not given or given[-1] in (f"{_KEY}=", f"{_KEY}=null"):
+    if not given or given[-1] == f"{_KEY}=null":
         return list(arguments)
+    if given[-1] == f"{_KEY}=":
+        raise ConfigError(f"{_KEY}= names no directory: {_KEY}=RUN_DIR resumes the run in it")
     directory = Path(given[-1].removeprefix(f"{_KEY}=").strip("'\""))
     if not RunFiles(directory).config.is_file():
         raise ConfigError(f"{_KEY}={directory}: not a run directory: it has no config.yaml")

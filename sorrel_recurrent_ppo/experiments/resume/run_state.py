@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from sorrel_recurrent_ppo.errors import CheckpointError
@@ -121,12 +123,30 @@ def save_run_state(files: RunFiles, state: dict[str, Any]) -> None:
 
 
 def read_run_state(files: RunFiles) -> dict[str, Any] | None:
-    """Return the last saved state of a run, or ``None`` if there is none.
+    """Return the last saved state of a run, or ``None`` if it has not been saved yet.
 
     Raises:
-        CheckpointError: The file is damaged or of a newer format.
+        CheckpointError: The file is damaged, of a newer format, or has been removed: a run is first
+            saved after epoch 0, so that a run with later epochs has had one.
     """
-    return read_checkpoint(files.run_state) if files.run_state.exists() else None
+    if files.run_state.exists():
+        return read_checkpoint(files.run_state)
+    if _n_rows(files.metrics, at_most=2) == 2:
+        raise CheckpointError(
+            f"{files.run_state} is missing, without which the run cannot be resumed, although "
+            f"{files.metrics.name} has its epochs. Restore the file; to start again instead, move "
+            f"{files.directory} away. A new run can start from its agents: "
+            "model.<model>.checkpoint=FILE"
+        )
+    return None
+
+
+def _n_rows(table: Path, *, at_most: int) -> int:
+    """Return the number of rows of a CSV file, counted up to a limit."""
+    if not table.is_file():
+        return 0
+    with table.open(encoding="utf-8") as file:
+        return max(0, sum(1 for _ in itertools.islice(file, 1 + at_most)) - 1)
 
 
 def next_epoch(state: dict[str, Any] | None) -> int:

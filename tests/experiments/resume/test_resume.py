@@ -178,6 +178,24 @@ def test_checkpoint_period_defaults_to_the_record_period_and_is_checked(tmp_path
         start(tmp_path / "other", config_of("gru in tag", "checkpoint_period=0"))
 
 
+def test_a_run_whose_state_was_removed_is_not_started_again(tmp_path):
+    files = start(tmp_path / "run", config_of("gru in tag"))
+    before = files.metrics.read_bytes()
+    files.run_state.unlink()
+    with pytest.raises(CheckpointError, match=r"run_state\.pt is missing, .* has its epochs"):
+        resume(files)
+    assert files.metrics.read_bytes() == before
+
+
+def test_a_run_that_broke_off_in_its_first_epochs_starts_again(tmp_path):
+    whole = start(tmp_path / "whole", config_of("gru in tag"))
+    files = start(tmp_path / "run", config_of("gru in tag"))
+    files.run_state.unlink()
+    files.metrics.write_text("".join(files.metrics.read_text().splitlines(keepends=True)[:2]))
+    resume(files)
+    assert_same_runs(files, whole)
+
+
 def test_a_million_completed_epochs_are_not_skipped_one_by_one(tmp_path, monkeypatch):
     files = start(tmp_path / "run", config_of("gru in tag", "log_period=1"))
     state = read_run_state(files)

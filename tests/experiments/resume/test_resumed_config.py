@@ -37,6 +37,11 @@ def test_hydra_arguments_use_the_runs_directory_and_overrides(directory):
     assert hydra_arguments(["resume=null", "seed=6"]) == ["resume=null", "seed=6"]
 
 
+def test_resume_without_a_directory_is_an_error():
+    with pytest.raises(ConfigError, match="resume= names no directory"):
+        hydra_arguments(["resume=", "seed=6"])
+
+
 def test_hydra_arguments_put_options_before_overrides(directory):
     arguments = hydra_arguments(["quiet=true", f"resume={directory}", "--cfg", "job"])
     assert arguments[:2] == ["--cfg", "job"]
