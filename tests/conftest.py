@@ -1,5 +1,6 @@
 """Settings and fixtures for all tests."""
 
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -15,8 +16,13 @@ from support.crashes import Crash
 
 
 def pytest_configure() -> None:
-    """Limit PyTorch to one thread and remove time limits, because tests run in parallel."""
+    """Limit PyTorch to one thread and remove time limits, because tests run in parallel.
+
+    ``nohup`` ignores SIGHUP, which processes that tests start would inherit.
+    """
     torch.set_num_threads(1)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
 

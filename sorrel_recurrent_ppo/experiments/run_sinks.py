@@ -16,11 +16,13 @@ from sorrel_recurrent_ppo.experiments.logging.progress import progress_sinks
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
 from sorrel_recurrent_ppo.experiments.logging.tensorboard_sink import TensorboardSink
 from sorrel_recurrent_ppo.experiments.logging.wandb_logging import wandb_sinks
+from sorrel_recurrent_ppo.experiments.open_files import allow_open_files
 from sorrel_recurrent_ppo.experiments.resume.run_state import next_epoch, saved_sinks
 from sorrel_recurrent_ppo.experiments.state_recording import StateSink
 from sorrel_recurrent_ppo.recording.agent_view import animate_agent_view
 from sorrel_recurrent_ppo.recording.recorded_states import RecordedStates
 from sorrel_recurrent_ppo.run_files import RunFiles
+from sorrel_recurrent_ppo.support.wording import counted
 
 __all__ = ["build_logger"]
 
@@ -44,11 +46,15 @@ def build_logger(
 
     Raises:
         CheckpointError: Rows of completed epochs are missing from the CSV files.
-        ConfigError: The config's ``logger`` is invalid, or wandb is missing or fails to start.
+        ConfigError: The config's ``logger`` is invalid, wandb is missing or fails to start, or the
+            system does not allow the open files of ``log_turns``.
     """
     config, first_epoch = experiment.config, next_epoch(state)
     last_epoch, quiet = config.experiment.epochs, config.get("quiet", False)
     period, saved = config.log_period, saved_sinks(state)
+    if config.log_turns:
+        n_agents = len(experiment.population.members)
+        allow_open_files(n_agents, f"log_turns=true with {counted(n_agents, 'agent')}")
     if state is not None:
         check_period(period, saved.get("average", {}))
     wandb = wandb_sinks(config, files)  # prints during init: before the live view

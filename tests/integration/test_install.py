@@ -449,7 +449,7 @@ class TestErrors:
                 {"type": "dqn", "dqn": {"parameters": {"epsilom": 3}}},
                 ["model.dqn", "'epsilom'", "Did you mean 'epsilon'?", "agent 0 (Forager)"],
             ),
-            ({"type": ["iqn", "dqn"]}, ["model.type", "2 models", "3 agents"]),
+            ({"type": ["iqn", "dqn"]}, ["model.type", "2 models", "the number of agents is 3"]),
             (
                 {"type": "gru_ppo", "gru_ppo": {"action_dims": [2, 3]}},
                 ["model.gru_ppo", "action_dims=[2, 3]", "6", "action space has 2", "agent 0"],

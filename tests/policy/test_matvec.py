@@ -70,4 +70,11 @@ def test_no_stored_choice_leaves_it_to_the_machine(monkeypatch):
     monkeypatch.setattr(matvec, "_measure", lambda: "dot")
     with using_large_matvec(None):
         assert large_matvec() == "dot"
-    assert chosen_large_matvec() == "dot"
+    assert chosen_large_matvec() is None
+
+
+def test_no_stored_choice_does_not_depend_on_earlier_runs(monkeypatch):
+    monkeypatch.setattr(matvec, "_chosen", "vecdot")
+    with using_large_matvec(None):
+        assert chosen_large_matvec() is None
+    assert chosen_large_matvec() == "vecdot"

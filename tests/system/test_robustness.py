@@ -1,6 +1,7 @@
 """Unusual settings and surroundings of the program: one-line errors, or runs as ever."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -134,14 +135,21 @@ def test_run_in_its_own_directory_finds_modules_and_files_of_the_original_one(tm
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of Unix")
-def test_few_file_handles_suffice_for_the_turns_of_many_agents(tmp_path):
-    limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *PROGRAM]
+@pytest.mark.parametrize("limit", ["-n 64", "-S -n 64"], ids=["the system's", "the process's own"])
+def test_turns_of_many_agents_need_file_handles(limit, tmp_path):
+    limited = ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", *PROGRAM]
     settings = ["environment=tag", "agent.num_agents=100", "log_turns=true"]
     world = ["world.height=15", "world.width=15", "hydra.run.dir=run"]
     done = call("run", *SMALL, *settings, *world, program=limited, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert len(without_times(tmp_path / "run" / "agents.csv")) == 200
-    assert len(list((tmp_path / "run" / "tensorboard").rglob("events*"))) > 100
+    if limit == "-n 64":
+        assert done.returncode == 2
+        message = "log_turns=true with 100 agents needs up to 200 open files, but .* may open 64 "
+        assert re.search(message, done.stderr)
+        assert not (tmp_path / "run" / "metrics.csv").exists()
+    else:
+        assert done.returncode == 0, done.stderr
+        assert len(without_times(tmp_path / "run" / "agents.csv")) == 200
+        assert len(list((tmp_path / "run" / "tensorboard").rglob("events*"))) > 100
 
 
 # --- Hydra and threads ---

@@ -55,12 +55,10 @@ def using_large_matvec(name: str | None) -> Iterator[None]:
     Policies that have already acted keep theirs.
 
     Args:
-        name: A key of `LARGE_MATVECS`; ``None`` leaves the choice to the machine.
+        name: A key of `LARGE_MATVECS`; ``None`` to measure anew where one is needed, whatever the
+            process has done before.
     """
     global _chosen
-    if name is None:
-        yield
-        return
     before, _chosen = _chosen, name
     try:
         yield
