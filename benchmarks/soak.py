@@ -23,9 +23,10 @@ from sorrel_recurrent_ppo.experiments import experiment
 from sorrel_recurrent_ppo.run_files import RunFiles
 
 SETTINGS = [
-    *("environment=treasurehunt", "model=lstm_ppo", "seed=1", "model.lstm_ppo.hidden_size=32"),
-    *("world.height=9", "world.width=9", "experiment.max_turns=20"),
-    *("experiment.record_period=100", "model.lstm_ppo.rollout_length=100"),
+    *("environment=treasurehunt", "model=lstm_ppo", "seed=1", "model.lstm_ppo.hidden_size=8"),
+    *("world.height=5", "world.width=5", "experiment.max_turns=5"),
+    *("experiment.record_period=1000", "model.lstm_ppo.rollout_length=50"),
+    *("model.lstm_ppo.obs_type=flattened", "accelerate=true"),
 ]
 
 
