@@ -108,6 +108,11 @@ def _missing_choice(error: MissingConfigException) -> str:
 def _unknown_key(error: ConfigKeyError | ConfigAttributeError) -> str:
     """Suggest the closest key of the same section, else the same key in another section."""
     full_key, parent = str(error.full_key), error.parent_node
+    if full_key == "replacement":
+        return (
+            "without a schedule there are no settings of replacement; choose one first, such as "
+            "replacement=turnover or replacement=cohort"
+        )
     section, _, key = full_key.rpartition(".")
     siblings = [str(k) for k in parent] if isinstance(parent, DictConfig) else []
     suggestion = did_you_mean(key, siblings)

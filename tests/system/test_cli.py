@@ -64,6 +64,7 @@ def test_help_of_run_lists_choices_and_settings(tmp_path):
         ("seed=[1", "the argument 'seed=[1' cannot be read. Put arguments with brackets"),
         ("model.type=[lstm_ppo,", "into quotes of the shell, such as 'model.type=[lstm_ppo,iqn]'"),
         ("environment=tga", "Did you mean 'tag'?"),
+        ("replacement.count=1", "choose one first, such as replacement=turnover"),
         ("environment=mine", "--config-dir=DIR adds DIR/environment/NAME.yaml"),
     ],
 )

@@ -57,16 +57,32 @@ def learning_curve(files: RunFiles) -> Figure:
     for kind, panel in zip(panels, axes[1:], strict=True):
         of_kind = [agent for agent in agents if agent.kind == kind]
         _draw_agents(panel, of_kind, window, _origins(replacements))
-        panel.set_ylabel(f"reward per {kind}" if len(panels) > 1 else "reward per agent")
+        whose = f"reward per {kind}" if len(panels) > 1 else "reward per agent"
+        panel.set_ylabel(whose + (f",\nmean of {window} epochs" if window > 1 else ""))
     axes[-1].set_xlabel("epoch")
     for panel in axes:
-        _mark_replacements(panel, replaced, labelled=panel is axes[0])
+        label = "replacement" if panel is axes[0] else None
+        for epoch in replaced:
+            line = panel.axvline(epoch, color="0.6", linewidth=0.8, zorder=0.5)
+            line.set_label(label if epoch == replaced[0] else None)
+        _add_legend(panel)
         panel.grid(alpha=0.25)
-        if panel is axes[0] or len(agents) <= MAX_AGENTS_IN_LEGEND:
-            panel.legend(
-                loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small"
-            )
     return figure
+
+
+def _add_legend(axes: Axes) -> None:
+    """Add a legend beside the data, in which the latest agents are listed if there are many."""
+    lines, labels = axes.get_legend_handles_labels()
+    latest, n = slice(-MAX_AGENTS_IN_LEGEND, None), len(lines)
+    title = f"the last {MAX_AGENTS_IN_LEGEND} of {n}" if n > MAX_AGENTS_IN_LEGEND else None
+    axes.legend(
+        *(lines[latest], labels[latest]),
+        title=title,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        frameon=False,
+        fontsize="small",
+    )
 
 
 def _origins(replacements: Mapping[str, np.ndarray]) -> dict[str, str]:
@@ -106,9 +122,3 @@ def _draw_agents(
             linewidth=1.4,
             label=f"agent {name} ({described})",
         )
-
-
-def _mark_replacements(axes: Axes, epochs: Sequence[float], *, labelled: bool) -> None:
-    for epoch in epochs:
-        label = "replacement" if epoch == epochs[0] and labelled else None
-        axes.axvline(epoch, color="0.4", linestyle="--", linewidth=0.8, label=label)

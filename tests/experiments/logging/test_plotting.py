@@ -105,6 +105,16 @@ def test_the_legend_is_beside_the_data(tmp_path):
         assert box.y1 <= figure.bbox.y1
 
 
+def test_the_latest_of_many_agents_are_in_the_legend(tmp_path):
+    files = RunFiles(tmp_path)
+    write_agents(files, [(str(k), "walker", 0) for k in range(17)])
+    legend = learning_curve(files).axes[1].get_legend()
+    assert legend is not None
+    assert legend.get_title().get_text() == "the last 14 of 17"
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert (len(texts), texts[0], texts[-1]) == (14, "agent 3 (iqn)", "agent 16 (iqn)")
+
+
 def test_styles_of_agents_differ_and_are_dark_on_white():
     styles = [agent_style(str(k)) for k in range(28)]
     assert len(set(styles)) == 28
