@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +12,7 @@ __all__ = ["single_thread"]
 
 
 @contextmanager
-def single_thread() -> Iterator[None]:
+def single_thread() -> Generator[None]:
     """Limit PyTorch and numpy to one thread in the block.
 
     The models' products are too small to be split: with the libraries' default, all cores, they

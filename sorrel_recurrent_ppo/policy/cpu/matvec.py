@@ -8,7 +8,7 @@ throughout. The two differ in rounding, so a run stores which one it used.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,7 +49,7 @@ def chosen_large_matvec() -> str | None:
 
 
 @contextmanager
-def using_large_matvec(name: str | None) -> Iterator[None]:
+def using_large_matvec(name: str | None) -> Generator[None]:
     """Use a method for large weights in the block, as a stored run did.
 
     Policies that have already acted keep theirs.
