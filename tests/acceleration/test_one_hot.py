@@ -47,7 +47,7 @@ ORDINARY = {
     "random": appearances(lambda i: np.random.default_rng(i).normal(size=5)),
     "halves": appearances(lambda i: np.array([0.5 * i, 0.1, 1.0, 2.0])),
     "negative zeros": appearances(lambda i: np.array([-0.0, 0.0 if i else -0.0])),
-    "huge": appearances(lambda i: np.array([2.0**53, 1.0 + 2 * i])),
+    "huge": appearances(lambda i: np.array([2.0**53 if i == 1 else 1.0, 1.0 + 2 * i])),
     "not finite": appearances(lambda i: np.array([np.inf, np.nan if i == 1 else 1.0])),
     "flags": appearances(lambda i: np.array([i > 1, True])),
     "more kinds": {**ONE_HOT, "Dragon": np.ones(len(KINDS))},
