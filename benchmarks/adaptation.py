@@ -2,8 +2,8 @@
 
     python benchmarks/adaptation.py --seeds 2
 
-cue_recall with a corridor of 8: after 100,000 agent steps, the arm opposite to the cue pays. The
-table has the rate of trials in the paying arm, by tenths of the 100,000 steps that follow.
+cue_recall with a corridor of 8: after 100,000 agent steps, each cue stands for the other arm. The
+table has the success rate by tenths of the 100,000 steps that follow.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sorrel.utils.logging import Logger
 
 from machine import use_one_thread
 from sorrel_envs import build_sorrel_env
+from sorrel_recurrent_ppo.examples.cue_recall.entities import CueLeft, CueRight
 
 _TURNS = 200
 _N_EPOCHS = 500  # before the change, and after it
@@ -60,7 +61,7 @@ def main() -> int:
 
 
 def _run(job: tuple[str, str, int]) -> tuple[list[float], list[float]]:
-    """Return the rates of the paying arm by tenths, before and after the change."""
+    """Return the success rates by tenths, before and after the change."""
     model, variant, seed = job
     settings = [f"model.{model}.{name}={value}" for name, value in _VARIANTS[variant].items()]
     overrides = [
@@ -71,9 +72,22 @@ def _run(job: tuple[str, str, int]) -> tuple[list[float], list[float]]:
     ]
     env = build_sorrel_env("cue_recall", model, seed=seed, overrides=overrides)
     before = _train(env)
-    values = env.world.values
-    values["success"], values["failure"] = values["failure"], values["success"]
-    return before, [1.0 - rate for rate in _train(env)]
+    _exchange_cues(env.world)
+    return before, _train(env)
+
+
+def _exchange_cues(world: Any) -> None:
+    """Show each cue where the other was shown."""
+    begin_trial = world.begin_trial
+
+    def begin_trial_with_other_cue(lane: int) -> None:
+        begin_trial(lane)
+        row, stem, layer = world.start(lane)
+        cue = CueRight if world.trials[lane].cue == "left" else CueLeft
+        for column in (stem - 1, stem, stem + 1):
+            world.add((row + 1, column, layer), cue())
+
+    world.begin_trial = begin_trial_with_other_cue
 
 
 def _train(env: Environment) -> list[float]:

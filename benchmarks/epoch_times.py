@@ -22,7 +22,8 @@ from sorrel_recurrent_ppo.support.epoch_curve import read_metrics_file
 __all__ = ["compare_epochs"]
 
 N_TIMED = 100  # epochs
-N_REPEATS = 2
+N_REPEATS = 3
+_COUNTERS = frozenset({"n_epochs", "steps", "turns", "timesteps", "n_updates"})
 
 
 def compare_epochs(config: DictConfig, folder: Path, epochs: Sequence[int]) -> None:
@@ -83,6 +84,3 @@ def _scale(value: Any, factor: float) -> None:
     elif isinstance(value, list):
         for inner in value:
             _scale(inner, factor)
-
-
-_COUNTERS = frozenset({"n_epochs", "n_steps_total", "steps", "turns", "timesteps", "n_updates"})

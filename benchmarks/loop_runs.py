@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from sorrel.environment import Environment
 from sorrel.utils.logging import Logger
@@ -37,7 +37,7 @@ class LoopWorkload:
         n_agents_key: The config's key for the number of agents.
         settings: Settings of ``lstm_ppo``.
         iqn: Overrides for Sorrel's IQN that computes every action; ``None`` to leave it out.
-        over_earlier: Least rate over that of an earlier version, on one thread and on two.
+        over_earlier: Least rate over that of an earlier version, on one thread and on more.
     """
 
     environment: str | None
@@ -74,12 +74,16 @@ class Contestant:
         model: Registry name of the model; ``own`` for the environment's.
         options: Overrides of the run.
         checkout: The checkout whose package runs.
+        kind: Whether it is this version, an earlier one or Sorrel's IQN.
+        threads: Number of training threads.
     """
 
     name: str
     model: str = "lstm_ppo"
     options: tuple[str, ...] = ()
-    checkout: Path = field(default=_ROOT)
+    checkout: Path = _ROOT
+    kind: Literal["this", "earlier", "iqn"] = "this"
+    threads: int = 1
 
 
 def contestants_of(workload: LoopWorkload, threads: int, earlier: Path | None) -> list[Contestant]:
@@ -96,11 +100,14 @@ def contestants_of(workload: LoopWorkload, threads: int, earlier: Path | None) -
     ]
     if threads > 1 and workload.environment:
         options = ("accelerate=true", f"threads={threads}")
-        found.append(Contestant(f"accelerated, {threads} threads", options=options))
+        name = f"accelerated, {threads} threads"
+        found.append(Contestant(name, options=options, threads=threads))
     if workload.iqn is not None:
-        found.append(Contestant("Sorrel's IQN, every action computed", "own", workload.iqn))
+        name = "Sorrel's IQN, every action computed"
+        found.append(Contestant(name, "own", workload.iqn, kind="iqn"))
     if earlier is not None:
-        found.append(Contestant("earlier version", checkout=earlier.resolve()))
+        checkout = earlier.resolve()
+        found.append(Contestant("earlier version", checkout=checkout, kind="earlier"))
     return found
 
 

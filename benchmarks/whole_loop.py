@@ -59,17 +59,17 @@ def _rates(
         c.name: partial(rate_of, workload, c, n_agents, arguments.epochs) for c in contestants
     }
     samples = interleave(measurements, arguments.rounds)
-    ours = [name for name in samples if name.startswith(("plain", "accelerated"))]
-    claims = []
-    for other in samples:
-        if other in ours:
-            continue
-        for name in ours:
-            bound = _OVER_IQN
-            if other == "earlier version":
-                bound = workload.over_earlier["threads" in name]
-            ratios = per_round(samples[name], samples[other])
-            claims.append(Claim(f"{name} over {other}", ratios, bound, "at least"))
+    claims = [
+        Claim(
+            f"{ours.name} over {other.name}",
+            per_round(samples[ours.name], samples[other.name]),
+            _OVER_IQN if other.kind == "iqn" else workload.over_earlier[ours.threads > 1],
+            "at least",
+        )
+        for other in contestants
+        for ours in contestants
+        if ours.kind == "this" != other.kind
+    ]
     return Row(title, [Figure(name, values, "steps/s") for name, values in samples.items()], claims)
 
 

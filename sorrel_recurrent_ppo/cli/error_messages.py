@@ -23,6 +23,7 @@ from sorrel_recurrent_ppo.errors import (
     missing_from_sorrel,
     unknown_name,
 )
+from sorrel_recurrent_ppo.experiments.run_config import misplaced_section
 
 __all__ = ["user_message"]
 
@@ -33,10 +34,6 @@ _SYSTEM_ERRORS = frozenset(
         *(errno.EMFILE, errno.ENFILE),
         *(errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG),
     }
-)
-_PACKAGE_LINE = (
-    "A file of your own in the folder environment/ must begin with the line '# @package _global_', "
-    "so that its sections are not within 'environment'"
 )
 _INVALID_NAME = 123  # Windows' number of the error for a name with a character such as ":"
 
@@ -64,15 +61,13 @@ def user_message(error: BaseException) -> str | None:
     cause = error.__cause__
     if isinstance(error, CompactHydraException):
         if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-            return _unknown_key(cause)
+            return _misplaced_section(cause) or _unknown_key(cause)
         message = _without_details(error)
         if isinstance(cause, OmegaConfBaseException):
             message = f"{message}: {_without_details(cause)}"
         return message
     if isinstance(error, OmegaConfBaseException):
-        message = _without_details(error)
-        is_nested = "key 'environment." in message  # environment.environment.name is there
-        return f"{message}. {_PACKAGE_LINE}" if is_nested else message
+        return _misplaced_section(error) or _without_details(error)
     return None
 
 
@@ -105,6 +100,14 @@ def _missing_choice(error: MissingConfigException) -> str:
     return message
 
 
+def _misplaced_section(error: OmegaConfBaseException) -> str | None:
+    """Return the message for a config file that Hydra has put under its group, which it causes."""
+    if error.parent_node is None:
+        return None
+    root = error.parent_node._get_root()
+    return misplaced_section(root) if isinstance(root, DictConfig) else None
+
+
 def _unknown_key(error: ConfigKeyError | ConfigAttributeError) -> str:
     """Suggest the closest key of the same section, else the same key in another section."""
     full_key, parent = str(error.full_key), error.parent_node
@@ -121,8 +124,6 @@ def _unknown_key(error: ConfigKeyError | ConfigAttributeError) -> str:
     if not suggestion and isinstance(parent, DictConfig):
         elsewhere = [k for k in _all_keys(parent._get_root()) if k.rpartition(".")[2] == key]
         suggestion = f" Did you mean '{elsewhere[0]}'?" if elsewhere else ""
-        if elsewhere and elsewhere[0] == f"environment.{full_key}":
-            return f"the config has no key '{full_key}', but '{elsewhere[0]}'. {_PACKAGE_LINE}"
     return (
         f"the config has no key '{full_key}'.{suggestion} To add a new key, write +{full_key}=..."
     )

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -181,8 +182,7 @@ def _run(
     stop: StopRequest,
 ) -> RunSummary:
     config, population = experiment.config, experiment.population
-    animate = config.experiment.get("animate", False)
-    first_epoch = next_epoch(state)
+    animate, first_epoch = config.experiment.get("animate", False), next_epoch(state)
     logger = build_logger(experiment, files, state=state, plain=plain, stop=stop)
     restore_replacements(files, state)
     checkpoints = RunCheckpoints(
@@ -200,16 +200,7 @@ def _run(
 
     population.replacement_listeners[:] = [save_replacements]
 
-    def restore(without_reset: bool) -> None:
-        assert state is not None
-        if without_reset and state.get("is_complete"):
-            raise CheckpointError(
-                f"the completed run in {files.directory} cannot be extended: its environment is "
-                "not reset between epochs, and what it does after its last turn is not repeated"
-            )
-        restore_run_state(experiment, logger, state)
-        _save_config(config, files)  # only once the state is known to match
-
+    restore = partial(_restore, experiment, files, logger, state)
     try:
         if animate:  # otherwise Sorrel prints that it creates the folder
             files.gifs.mkdir(parents=True, exist_ok=True)
@@ -225,6 +216,24 @@ def _run(
     finally:
         _finish(logger, files, f"{model_names(population)} in {config.environment.name}")
     return summarise(logger.state_dict(), files)
+
+
+def _restore(
+    experiment: BuiltExperiment,
+    files: RunFiles,
+    logger: RunLogger,
+    state: dict[str, Any] | None,
+    without_reset: bool,
+) -> None:
+    """Restore a run's state when its first epoch in this process begins."""
+    assert state is not None
+    if without_reset and state.get("is_complete"):
+        raise CheckpointError(
+            f"the completed run in {files.directory} cannot be extended: its environment is "
+            "not reset between epochs, and what it does after its last turn is not repeated"
+        )
+    restore_run_state(experiment, logger, state)
+    _save_config(experiment.config, files)  # only once the state is known to match
 
 
 def _finish(logger: RunLogger, files: RunFiles, title: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from sorrel_recurrent_ppo.errors import ConfigError
 
@@ -27,17 +26,12 @@ def allow_open_files(n_files: int, purpose: str) -> None:
     import resource
 
     needed = n_files + _OTHERS
-    limit: tuple[int, int] = resource.getrlimit(resource.RLIMIT_NOFILE)
-    own, highest = (needed if _is_infinite(value, resource) else value for value in limit)
-    if own >= needed:
+    own, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if own == resource.RLIM_INFINITY or own >= needed:
         return
-    if highest < needed:
+    if highest != resource.RLIM_INFINITY and highest < needed:
         raise ConfigError(
             f"{purpose} needs up to {needed} open files, but this process may open {highest} "
             "(ulimit -n): raise the limit"
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, limit[1]))
-
-
-def _is_infinite(value: int, resource: Any) -> bool:
-    return value == resource.RLIM_INFINITY
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, highest))

@@ -9,7 +9,7 @@ from sorrel_recurrent_ppo.experiments.logging.period_average import default_log_
 from sorrel_recurrent_ppo.support.checks import check_flag, check_integer, check_number
 from sorrel_recurrent_ppo.support.randomness import MAX_SEED, fresh_seed
 
-__all__ = ["checkpoint_period", "resolve_config"]
+__all__ = ["checkpoint_period", "misplaced_section", "resolve_config"]
 
 _MINIMUMS = {
     "threads": 1,
@@ -40,7 +40,8 @@ def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfi
         raise ConfigError(f"the config needs a value for {keys}; set it with {keys}=...")
     resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     assert isinstance(resolved, DictConfig)
-    _check_package(resolved)
+    if (misplaced := misplaced_section(resolved)) is not None:
+        raise ConfigError(misplaced)
     resolved.pop("resume", None)  # belongs to the command, not to the run
     if resolved.seed is None:
         resolved.seed = fresh_seed()
@@ -64,19 +65,16 @@ def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfi
     return resolved
 
 
-def _check_package(config: DictConfig) -> None:
-    """Raise ConfigError for a config file of an environment that Hydra has put under its group."""
-    environment = config.get("environment")
-    misplaced = [
-        section
-        for section in _SECTIONS
-        if isinstance(environment, DictConfig) and isinstance(environment.get(section), DictConfig)
-    ]
-    if misplaced:
-        raise ConfigError(
-            f"the config has environment.{misplaced[0]} instead of {misplaced[0]}: the first line "
-            "of the environment's config file must be '# @package _global_'"
-        )
+def misplaced_section(config: DictConfig) -> str | None:
+    """Return an error message if Hydra has put an environment's config file under its group."""
+    for section in _SECTIONS:
+        key = f"environment.{section}"
+        if isinstance(OmegaConf.select(config, key, throw_on_missing=False), DictConfig):
+            return (
+                f"the config has {key} instead of {section}: the first line of the environment's "
+                "config file must be '# @package _global_'"
+            )
+    return None
 
 
 def checkpoint_period(config: DictConfig) -> int:

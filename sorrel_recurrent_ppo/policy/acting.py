@@ -8,18 +8,16 @@ normalisation, PyTorch's modules are used.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sorrel_recurrent_ppo.policy.actor_critic import RecurrentPolicy
 from sorrel_recurrent_ppo.policy.cpu.matvec import matvec
 from sorrel_recurrent_ppo.policy.cpu.switch import kernels_enabled
-from sorrel_recurrent_ppo.policy.encoders import FlatEncoder
-from sorrel_recurrent_ppo.policy.picture_features import PictureFeatures, is_supported
+from sorrel_recurrent_ppo.policy.encoder_step import encoder_step, weight_view
 from sorrel_recurrent_ppo.support.torch_switches import without_autocast
 
 __all__ = ["PolicyStep", "StepResult", "sample_branches"]
@@ -93,9 +91,9 @@ class _NumpyStep:
             for name, weight in parameters.items()
             if weight is not None
         ]
-        self._features = _features_of(policy)
+        self._features = encoder_step(policy)
         cell = _LSTMStep if policy.core.cell == "lstm" else _GRUStep
-        self._cell = cell(*map(_view, policy.core.weights()))
+        self._cell = cell(*map(weight_view, policy.core.weights()))
         self._size = policy.core.hidden_size
         self._actor, self._critic = _linear(policy.heads.actor), _linear(policy.heads.critic)
 
@@ -117,45 +115,6 @@ class _NumpyStep:
         value = np.dot(weight, output)
         value += bias
         return logits, value.item(), next_flat_state
-
-
-def _features_of(policy: RecurrentPolicy) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from an observation ``(D,)`` to the input of the recurrent core."""
-    if isinstance(policy.norm, nn.Identity):
-        if isinstance(policy.encoder, FlatEncoder):
-            return _FlatFeatures(policy.encoder)
-        if is_supported(policy.encoder):
-            return PictureFeatures(policy.encoder)
-    return _TorchFeatures(policy)
-
-
-class _FlatFeatures:
-    """The flat encoder for one observation, on views of its weights."""
-
-    def __init__(self, encoder: FlatEncoder) -> None:
-        self._weight, self._bias = _linear(encoder.linear)
-        self._matvec = matvec(self._weight)
-        width = encoder.output_size
-        self._features, self._zeros = np.empty(width, np.float32), np.zeros(width, np.float32)
-
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        features = self._features
-        self._matvec(self._weight, inputs, out=features)
-        np.add(features, self._bias, out=features)
-        np.maximum(features, self._zeros, out=features)
-        return features
-
-
-class _TorchFeatures:
-    """The policy's own encoder and normalisation."""
-
-    def __init__(self, policy: RecurrentPolicy) -> None:
-        self._policy = policy
-
-    @torch.inference_mode()
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        with without_autocast("cpu"):
-            return self._policy.features(torch.from_numpy(inputs)[None])[0].numpy()
 
 
 class _LSTMStep:
@@ -235,12 +194,8 @@ def _parameters(module: nn.Module) -> dict[str, nn.Parameter | None]:
     return module._parameters  # pyright: ignore[reportPrivateUsage] - the public ways return copies
 
 
-def _view(parameter: Tensor) -> np.ndarray:
-    return parameter.detach().numpy()
-
-
 def _linear(layer: nn.Linear) -> tuple[np.ndarray, np.ndarray]:
-    return _view(layer.weight), _view(layer.bias)
+    return weight_view(layer.weight), weight_view(layer.bias)
 
 
 def sample_branches(

@@ -5,12 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from hydra import compose
 from omegaconf import OmegaConf
 
 from sorrel_recurrent_ppo.experiments.built_experiment import build_seeded
 from sorrel_recurrent_ppo.experiments.experiment import run_experiment
 from sorrel_recurrent_ppo.experiments.run_config import resolve_config
+from sorrel_recurrent_ppo.reports import evaluation
 from sorrel_recurrent_ppo.reports.evaluation import evaluation_seeds
 from sorrel_recurrent_ppo.reports.saved_agents import choose_agents
 from sorrel_recurrent_ppo.reports.saved_runs import SavedRun
@@ -48,6 +50,19 @@ def test_evaluation_plays_every_environment_without_changing_the_run(
         np.testing.assert_allclose(epoch.reward, sum(epoch.agent_rewards))
     assert digests(saved_run.directory) == before
     assert list(tmp_path.iterdir()) == []  # such as iowa's own checkpoints
+
+
+def test_evaluation_computes_on_one_thread(finished_run, tmp_path, monkeypatch):
+    threads, play = [], evaluation.play
+
+    def count_threads(*arguments, **options):
+        threads.append(torch.get_num_threads())
+        return play(*arguments, **options)
+
+    monkeypatch.setattr(evaluation, "play", count_threads)
+    torch.set_num_threads(2)
+    evaluate_briefly(finished_run(), tmp_path)
+    assert (threads, torch.get_num_threads()) == ([1, 1], 2)
 
 
 def test_evaluation_epochs_depend_only_on_the_seed(finished_run, tmp_path):

@@ -96,7 +96,7 @@ def test_config_file_without_its_package_line_is_explained(override, tmp_path):
     done = call("run", "--config-dir", "configs", "environment=mine", *override, cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "must begin with the line '# @package _global_'" in done.stderr
+    assert "first line of the environment's config file must be '# @package" in done.stderr
 
 
 def test_run_directory_that_is_a_file_is_named(tmp_path):
@@ -173,6 +173,15 @@ def test_tables_are_printed_in_the_encodings_of_terminals(encoding, tmp_path):
     assert "Reward per epoch: mean of 10" in shown
     assert ("deterministic" in shown, "Läufe" in shown) == (True, encoding != "ascii")
     assert "Läufe" in (tmp_path / "Läufe" / "run.log").read_text(encoding="utf-8")
+
+
+def test_evaluate_prints_its_table_and_no_agents_of_a_new_run(tmp_path):
+    small = ["world.height=7", "world.width=7", "experiment.epochs=0", "experiment.max_turns=2"]
+    assert call("run", *small, "hydra.run.dir=run", cwd=tmp_path).returncode == 0
+    done = call("evaluate", "run", "epochs=1", "gif=false", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "deterministic" in done.stdout
+    assert "was iRainbowModel" not in done.stdout + done.stderr
 
 
 def test_debug_prints_the_traceback(tmp_path):

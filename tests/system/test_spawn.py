@@ -1,4 +1,4 @@
-"""Processes that are started anew, as on Windows and macOS, instead of forked."""
+"""Spawned processes, as on Windows and macOS, instead of forked ones."""
 
 import pickle
 

@@ -74,12 +74,6 @@ def skipping_epochs(
         yield
 
 
-def _has_plain_loop(env: Environment) -> bool:
-    """Return whether Sorrel's base class defines the environment's ``run_experiment``."""
-    method = type(env).run_experiment
-    return getattr(method, "__module__", "") == sorrel.environment.__name__
-
-
 class _Skipping:
     """Counts and skips epochs until the first one to run begins."""
 
@@ -104,13 +98,14 @@ class _Skipping:
         self._skip_agents()
         if experiment.is_coordinated:
             self._override_coordinator(experiment.runner)
-        elif _has_plain_loop(experiment.runner):
+        elif experiment.runs_sorrels_loop:
             self._shorten_loop()
 
     def _shorten_loop(self) -> None:
         """Let the loop of Sorrel's ``run_experiment`` start at the first epoch to run.
 
-        Should a version of Sorrel loop in another way, the epochs are skipped one by one.
+        Should an example or a version of Sorrel loop in another way, the epochs are skipped one by
+        one.
         """
         n_all = self._experiment.config.experiment.epochs + 1
 

@@ -69,7 +69,7 @@ class KeptCheckpoints:
             ) from error
 
     def _make_room(self, n_bytes: int, epoch: int) -> bool:
-        """Remove the oldest epochs until there is room; return whether there can be."""
+        """Remove the oldest epochs to satisfy the limit; return whether that is possible."""
         limit = self._max_gb * _GB
         if n_bytes > limit:
             self._warn(

@@ -55,8 +55,8 @@ def using_large_matvec(name: str | None) -> Generator[None]:
     Policies that have already acted keep theirs.
 
     Args:
-        name: A key of `LARGE_MATVECS`; ``None`` to measure anew where one is needed, whatever the
-            process has done before.
+        name: A key of `LARGE_MATVECS`; ``None`` to measure where one is needed, independently of
+            earlier measurements.
     """
     global _chosen
     before, _chosen = _chosen, name
