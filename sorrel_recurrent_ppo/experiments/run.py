@@ -28,6 +28,7 @@ from sorrel_recurrent_ppo.experiments.resume.resumed_config import (
     resume_command,
     resumed_run_config,
 )
+from sorrel_recurrent_ppo.experiments.shadowed_files import check_shadowed_files
 from sorrel_recurrent_ppo.experiments.sweep_jobs import isolate_job_failures
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.original_directory import (
@@ -70,26 +71,36 @@ def run_job(config: DictConfig) -> float:
 
     hydra_config = HydraConfig.get()
     files = RunFiles(Path(hydra_config.runtime.output_dir))
-    overrides, resume = hydra_config.overrides.task, config.resume is not None
+    overrides, resume = hydra_config.overrides, config.resume is not None
+    in_sweep = hydra_config.mode is RunMode.MULTIRUN
     try:
+        check_shadowed_files(hydra_config.runtime)
         if resume:
             files = RunFiles(from_original_directory(config.resume))
-            config = resumed_run_config(config, overrides, hydra_config.runtime.choices)
+            config = resumed_run_config(config, overrides.task, hydra_config.runtime.choices)
         quiet = warnings_only() if config.get("quiet", False) else nullcontext()
         with quiet, unrestricted_instantiation():
             summary = run_experiment(
                 config,
                 files,
-                plain=hydra_config.mode is RunMode.MULTIRUN,
+                plain=in_sweep,
                 resume=resume,
                 command=command_of(
-                    hydra_config.runtime, overrides, files.directory if resume else None
+                    hydra_config.runtime,
+                    overrides,
+                    files.directory if resume else None,
+                    in_sweep=in_sweep,
                 ),
             )
     except (ConfigError, CheckpointError, NumericalError, OmegaConfBaseException) as error:
         raise CompactHydraException(str(error)) from error
     except KeyboardInterrupt as interruption:
         _log_how_to_resume(files, interruption)
+        if in_sweep:
+            log.warning(
+                "The sweep ends here: its later jobs are not run. For these, start another sweep "
+                "with the values that are left."
+            )
         raise SystemExit(INTERRUPTED) from None
     return summary.reward_end
 

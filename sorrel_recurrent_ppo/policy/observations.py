@@ -86,8 +86,8 @@ def observation_layout(
         obs_dim: ``(channels, height, width)`` of the picture, or ``None``.
 
     Raises:
-        ConfigError: The observation is empty, is smaller than the picture, or is to be read as a
-            picture of unknown shape.
+        ConfigError: The observation is empty, is smaller than the picture or a picture of another
+            shape, or is to be read as a picture of unknown shape.
     """
     shape = observation_shape(input_size)
     size = math.prod(shape)
@@ -100,6 +100,11 @@ def observation_layout(
         raise ConfigError(
             f"obs_type=image, but input_size={list(shape)} does not determine the picture's shape; "
             "set obs_dim=[channels, height, width]"
+        )
+    if len(shape) == 3 and 1 not in shape and picture != shape:
+        raise ConfigError(
+            f"obs_dim={list(picture)} contradicts the observation, a picture of "
+            f"{list(shape)} (channels, height, width)"
         )
     if math.prod(picture) > size:
         raise ConfigError(

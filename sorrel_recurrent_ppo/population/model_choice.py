@@ -27,7 +27,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from sorrel_recurrent_ppo.errors import ConfigError, unknown_name
+from sorrel_recurrent_ppo.errors import ConfigError, did_you_mean, unknown_name
 from sorrel_recurrent_ppo.population.research_names import research_hint
 from sorrel_recurrent_ppo.registry import packaged_defaults
 from sorrel_recurrent_ppo.support.log_once import log_once
@@ -327,17 +327,19 @@ def _indices_of_kind(
         return by_name[kind]
     numbers = {k: _number(section) for k, section in kinds.items()}
     groups = [k for k in kinds if "model" in kinds[k] or numbers[k] is not None]
-    if groups == [kind] and numbers[kind] in (None, len(agents)):
+    classes = list(dict.fromkeys(agent.class_name for agent in agents))
+    hint = did_you_mean(kind, [name.removesuffix("Agent").lower() for name in classes])
+    is_misspelt = bool(hint) and len(classes) > 1 and not by_name[kind]
+    if groups == [kind] and numbers[kind] in (None, len(agents)) and not is_misspelt:
         return list(range(len(agents)))
     counts = [numbers[k] or 0 for k in groups]
     if all(numbers[k] is not None for k in groups) and sum(counts) == len(agents):
         first = sum(counts[: groups.index(kind)])
         return list(range(first, first + counts[groups.index(kind)]))
-    classes = ", ".join(dict.fromkeys(agent.class_name for agent in agents))
     raise ConfigError(
-        f"agent.{kind}.model: cannot tell which of the {len(agents)} agents ({classes}) are of "
-        f"kind '{kind}'. Name the kinds after the agents' classes, give each agent.<kind>.num so "
-        "that they add up, or name the models in one list, model.type=[...]"
+        f"agent.{kind}.model: cannot tell which of the {len(agents)} agents ({', '.join(classes)}) "
+        f"are of kind '{kind}'.{hint} Name the kinds after the agents' classes, give each "
+        "agent.<kind>.num so that they add up, or name the models in one list, model.type=[...]"
     )
 
 

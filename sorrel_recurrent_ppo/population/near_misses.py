@@ -20,6 +20,7 @@ __all__ = ["warn_of_near_misses"]
 
 _log = logging.getLogger(__name__)
 
+_SECTIONS = ("agent", "model", "replacement")
 _CUTOFF = 0.7  # difflib's ratio: "typ" and "type" have 0.86, "types" and "type" 0.89
 
 
@@ -41,8 +42,9 @@ def _near_misses(
 ) -> Iterator[tuple[str, Collection[str]]]:
     """Yield the path of each misspelt key, with the keys that are valid in its place."""
     for key, value in _items(config):
-        if isinstance(value, DictConfig | str) and _is_close(key, ["replacement"]):
-            yield key, ["replacement"]
+        valid = [name for name in _SECTIONS if _is_meant_for(value, name, models)]
+        if key not in _SECTIONS and _is_close(key, valid):
+            yield key, valid
     for key, value in _items(config.get("model")):
         if isinstance(value, DictConfig) and key not in models and _is_close(key, models, 0.6):
             yield f"model.{key}", models
@@ -52,6 +54,19 @@ def _near_misses(
         for key, value in _items(section):
             if _names_model(value, models) and _is_close(key, ["model"]):
                 yield f"agent.{kind}.{key}", ["model"]
+
+
+def _is_meant_for(value: Any, section: str, models: Collection[str]) -> bool:
+    """Return whether the value of a key could be that of a section."""
+    if section == "replacement":
+        return isinstance(value, DictConfig | str)
+    if section == "agent":
+        return any(
+            _names_model(dict(_items(kind)).get("model"), models) for _, kind in _items(value)
+        )
+    keys = dict(_items(value))
+    named = (value, keys.get("type"), keys.get("model_type"))
+    return any(_names_model(name, models) for name in named) or bool(keys.keys() & set(models))
 
 
 def _items(section: Any) -> Iterator[tuple[str, Any]]:

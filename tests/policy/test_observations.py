@@ -56,6 +56,7 @@ def test_observation_layout_of_shape_and_settings(
     [
         ((105,), "image", None, r"input_size=\[105\] does not determine the picture's shape"),
         ((1, 105), "image", None, "set obs_dim="),
+        ((3, 5, 7), "auto", (3, 7, 5), r"obs_dim=\[3, 7, 5\] contradicts .*\[3, 5, 7\]"),
         ((104,), "auto", (3, 5, 7), r"obs_dim=\[3, 5, 7\] has 105 values.* only 104"),
         ((0,), "auto", None, "empty observation"),
         ((3, 0, 5), "auto", None, "empty observation"),

@@ -221,6 +221,10 @@ class TestKinds:
         with pytest.raises(ConfigError, match=r"cannot tell .*HunterAgent, Forager.* of kind"):
             choose({"agent": kinds}, self.mixed)
 
+    def test_a_misspelt_kind_is_answered_with_the_nearest_class(self):
+        with pytest.raises(ConfigError, match="Did you mean 'hunter'"):
+            choose({"agent": {"huntre": {"model": "iqn"}, "forager": {}}}, self.mixed)
+
 
 class TestParameters:
     def section(self, model):

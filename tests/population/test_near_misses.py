@@ -24,6 +24,10 @@ MODELS = ["dqn", "gru_ppo", "iqn", "lstm_ppo"]
         ({"agent": {"forager": {"models": "iqn"}}}, "agent.forager.models", "model"),
         ({"replacment": {"mode": "random"}}, "replacment", "replacement"),
         ({"replacements": "turnover"}, "replacements", "replacement"),
+        ({"agents": {"guard": {"model": "iqn"}}}, "agents", "agent"),
+        ({"modle": "lstm_ppo"}, "modle", "model"),
+        ({"models": {"type": "lstm_ppo"}}, "models", "model"),
+        ({"models": {"gru_ppo": {"hidden_size": 8}}}, "models", "model"),
     ],
 )
 def test_misspelt_keys_are_named_with_the_nearest_valid_one(config, path, hint, caplog):
@@ -40,6 +44,7 @@ def test_misspelt_keys_are_named_with_the_nearest_valid_one(config, path, hint, 
         {"model": {"types": 3, "typ": "fast", "mode": "iqn", "layer_size": 8}},
         {"model": {"parameters": {"a": 1}, "iqn": {"epsilon": 0.1}}, "replace": True},
         {"agent": {"forager": {"model": "iqn", "modes": "fast", "models": 3}}, "agents": 4},
+        {"agents": {"guard": {"num": 2}}, "models": {"path": "iqn.pt"}, "mode": "fast"},
         {"model": "???", "agent": None, "place": "${model}"},
     ],
 )

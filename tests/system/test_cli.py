@@ -227,4 +227,14 @@ def test_run_with_a_custom_config_directory_resumes_by_the_printed_command(tmp_p
     first, second = OmegaConf.load(tmp_path / "begun" / "provenance.yaml").sessions
     program = "sorrel-recurrent-ppo run"
     assert first.command.startswith(f"{program} --config-dir {tmp_path}/configs environment=mine ")
+    assert first.command.endswith(" hydra.run.dir=begun")
     assert second.command == f"{program} resume=begun experiment.epochs=1"
+
+
+def test_a_config_file_of_a_packaged_name_is_an_error(tmp_path):
+    folder = tmp_path / "configs" / "environment"
+    folder.mkdir(parents=True)
+    (folder / "tag.yaml").write_text("# @package _global_\nworld: {height: 5}\n")
+    done = call("run", "--config-dir", "configs", "environment=tag", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "tag.yaml has no effect, since the package has environment=tag itself" in done.stderr

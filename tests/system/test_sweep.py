@@ -1,8 +1,10 @@
 """Sweeps with Hydra's launchers: files and threads of each job, and isolation of a failure."""
 
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from omegaconf import OmegaConf
@@ -43,15 +45,15 @@ SMALL = [
 ]
 
 
-def sweep(folder, *arguments):
+def command(folder, *arguments):
     (folder / "field.py").write_text(FIELD)
     code = "from sorrel_recurrent_ppo.cli import main; main()"
+    return [sys.executable, "-c", code, "run", "-m", *SMALL, "hydra.sweep.dir=sweep", *arguments]
+
+
+def sweep(folder, *arguments):
     return subprocess.run(
-        [sys.executable, "-c", code, "run", "-m", *SMALL, "hydra.sweep.dir=sweep", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
+        command(folder, *arguments), cwd=folder, capture_output=True, text=True, check=False
     )
 
 
@@ -75,6 +77,24 @@ def assert_only_seed_13_failed(done, folder, n_complete):
 def test_serial_launcher_completes_the_other_jobs_after_a_failure(tmp_path):
     done = sweep(tmp_path, "model=lstm_ppo", "seed=0,13,1")
     assert_only_seed_13_failed(done, tmp_path, 2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal for one process")
+def test_an_interrupted_sweep_says_what_is_saved_and_what_is_not_run(tmp_path):
+    arguments = ("model=lstm_ppo", "seed=0,1", "experiment.epochs=100000", "quiet=true")
+    process = subprocess.Popen(
+        command(tmp_path, *arguments), cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    first = tmp_path / "sweep" / "0_treasurehunt_lstm_ppo_seed0"
+    while not (first / "metrics.csv").exists() and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    last, before = (first / "run.log").read_text().splitlines()[-1:-3:-1]
+    assert f"To resume: sorrel-recurrent-ppo run resume={first.relative_to(tmp_path)}" in before
+    assert "The sweep ends here: its later jobs are not run." in last
+    assert len(find_runs([tmp_path / "sweep"])) == 1
 
 
 @pytest.mark.slow

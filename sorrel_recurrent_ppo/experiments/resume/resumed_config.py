@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.conf import RuntimeConf
+from hydra.conf import OverridesConf, RuntimeConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
@@ -174,19 +174,24 @@ def resumed_run_config(
     return saved
 
 
-def command_of(runtime: RuntimeConf, overrides: Sequence[str], directory: Path | None) -> str:
+def command_of(
+    runtime: RuntimeConf, given: OverridesConf, directory: Path | None, *, in_sweep: bool = False
+) -> str:
     """Return the command that starts a job with these overrides.
 
     Args:
         runtime: Hydra's config sources, including ``--config-dir``.
-        overrides: The overrides of the job's config.
+        given: The overrides of the job's config and of Hydra's.
         directory: The run that the job resumes, whose own overrides and config folders are
             omitted from the command; or ``None``.
+        in_sweep: Whether it is the job of a sweep, whose settings of Hydra are not the job's.
     """
+    overrides = given.task
     if directory is None:
         folders = [s.path for s in runtime.config_sources if s.provider == _CONFIG_DIR]
         options = [text for path in folders for text in ("--config-dir", path)]
-        return _joined([*PROGRAM.split(), *options, *overrides])
+        of_hydra = [] if in_sweep else [text for text in given.hydra if _key(text) != "hydra.mode"]
+        return _joined([*PROGRAM.split(), *options, *overrides, *of_hydra])
     own = _read_hydra_file(directory, "overrides.yaml", "task", [])
     others = [text for text in overrides if text not in own and _key(text) != _KEY]
     return " ".join([resume_command(directory), *([_joined(others)] if others else [])])
