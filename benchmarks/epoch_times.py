@@ -38,7 +38,7 @@ def compare_epochs(config: DictConfig, folder: Path, epochs: Sequence[int]) -> N
     OmegaConf.update(config, "checkpoint_period", 10**9)
     OmegaConf.update(config, "experiment.epochs", N_TIMED)
     first = RunFiles(folder / "first")
-    experiment.run_experiment(config, first, plain=True)
+    experiment.run_experiment(config, first, in_sweep=True)
     times: dict[int, list[float]] = {epoch: [] for epoch in epochs}
     for repeat in range(N_REPEATS):
         for epoch in epochs:
@@ -47,7 +47,7 @@ def compare_epochs(config: DictConfig, folder: Path, epochs: Sequence[int]) -> N
             _set_counters(files, epoch)
             started = time.perf_counter()
             OmegaConf.update(config, "experiment.epochs", epoch + N_TIMED)
-            experiment.run_experiment(config, files, plain=True, resume=True)
+            experiment.run_experiment(config, files, in_sweep=True, resume=True)
             elapsed = time.perf_counter() - started
             seconds = read_metrics_file(files.metrics, ["seconds"])["seconds"][-N_TIMED:]
             times[epoch].append(1000 * statistics.median(seconds.tolist()))

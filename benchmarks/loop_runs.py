@@ -95,8 +95,8 @@ def contestants_of(workload: LoopWorkload, threads: int, earlier: Path | None) -
         earlier: A checkout of an earlier version, if any.
     """
     found = [
-        Contestant("plain"),
-        Contestant("accelerated", options=("accelerate=true",)),
+        Contestant("plain", options=("accelerate=false", "threads=1")),
+        Contestant("accelerated", options=("accelerate=true", "threads=1")),
     ]
     if threads > 1 and workload.environment:
         options = ("accelerate=true", f"threads={threads}")

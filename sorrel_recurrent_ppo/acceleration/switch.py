@@ -66,7 +66,7 @@ def _replace(replacement: Replacement) -> None:
     if not replacement.is_known(original):
         log_once(
             log,
-            logging.WARNING,
+            logging.INFO,
             f"{replacement.owner}.{replacement.name} is not accelerated: this Sorrel has another "
             "version of it than Sorrel 1.6",
         )

@@ -19,7 +19,7 @@ from sorrel_recurrent_ppo.experiments.fault_files import save_before_fault
 from sorrel_recurrent_ppo.experiments.interruption import StopRequest, stop_requests
 from sorrel_recurrent_ppo.experiments.logging.plotting import plot_learning_curve
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
-from sorrel_recurrent_ppo.experiments.parallel_training import training_threads, usable_threads
+from sorrel_recurrent_ppo.experiments.parallel_training import build_trainer, training_with
 from sorrel_recurrent_ppo.experiments.provenance import record_session
 from sorrel_recurrent_ppo.experiments.resume.fast_forward import skipping_epochs
 from sorrel_recurrent_ppo.experiments.resume.kept_checkpoints import KeptCheckpoints
@@ -61,7 +61,7 @@ def run_experiment(
     config: DictConfig,
     files: RunFiles,
     *,
-    plain: bool = False,
+    in_sweep: bool = False,
     resume: bool = False,
     command: str | None = None,
 ) -> RunSummary:
@@ -72,7 +72,8 @@ def run_experiment(
     Args:
         config: The complete config, as ``configs/config.yaml`` composes it.
         files: The paths of the run's files.
-        plain: Show the progress as lines even on a terminal.
+        in_sweep: Whether it is a run of a sweep: the progress is shown as lines even on a terminal,
+            and models train one after another unless the config says otherwise.
         resume: Resume the run in this directory from its last checkpoint, or from the start if it
             has none; ``config`` is then the run's own.
         command: The command line, for ``provenance.yaml``.
@@ -87,7 +88,7 @@ def run_experiment(
         RunStopped: A signal requested a stop; the run is saved.
     """
     with _only_run():
-        return _start_or_resume(config, files, plain=plain, resume=resume, command=command)
+        return _start_or_resume(config, files, in_sweep=in_sweep, resume=resume, command=command)
 
 
 @contextmanager
@@ -105,7 +106,7 @@ def _only_run() -> Iterator[None]:
 
 
 def _start_or_resume(
-    config: DictConfig, files: RunFiles, *, plain: bool, resume: bool, command: str | None
+    config: DictConfig, files: RunFiles, *, in_sweep: bool, resume: bool, command: str | None
 ) -> RunSummary:
     config = resolve_config(config, is_resumed=resume)
     if files.metrics.exists() and not resume:
@@ -123,7 +124,7 @@ def _start_or_resume(
     large_matvec = using_large_matvec(saved_large_matvec(state))
     is_accelerated = config.get("accelerate", False)
     with accelerated(is_accelerated), large_matvec, explain_small_world(config):
-        return _build_and_run(config, files, state=state, plain=plain, command=command)
+        return _build_and_run(config, files, state=state, in_sweep=in_sweep, command=command)
 
 
 def _build_and_run(
@@ -131,7 +132,7 @@ def _build_and_run(
     files: RunFiles,
     *,
     state: dict[str, Any] | None,
-    plain: bool,
+    in_sweep: bool,
     command: str | None,
 ) -> RunSummary:
     experiment = build_experiment(config)
@@ -142,9 +143,9 @@ def _build_and_run(
     first_epoch = next_epoch(state)
     record_session(files, config, population, first_epoch=first_epoch, command=command)
     log_start(config, population, first_epoch)
-    n_threads = usable_threads(experiment, config.threads)
-    with training_threads(population, n_threads), stop_requests() as stop:
-        summary = _run(experiment, files, state=state, plain=plain, stop=stop)
+    trainer = build_trainer(experiment, config.threads, in_sweep=in_sweep)
+    with training_with(trainer, population), stop_requests() as stop:
+        summary = _run(experiment, files, state=state, in_sweep=in_sweep, stop=stop)
     log_end(summary, population, files)
     return summary
 
@@ -178,12 +179,12 @@ def _run(
     files: RunFiles,
     *,
     state: dict[str, Any] | None,
-    plain: bool,
+    in_sweep: bool,
     stop: StopRequest,
 ) -> RunSummary:
     config, population = experiment.config, experiment.population
     animate, first_epoch = config.experiment.get("animate", False), next_epoch(state)
-    logger = build_logger(experiment, files, state=state, plain=plain, stop=stop)
+    logger = build_logger(experiment, files, state=state, plain=in_sweep, stop=stop)
     restore_replacements(files, state)
     checkpoints = RunCheckpoints(
         experiment,

@@ -83,7 +83,7 @@ def run_job(config: DictConfig) -> float:
             summary = run_experiment(
                 config,
                 files,
-                plain=in_sweep,
+                in_sweep=in_sweep,
                 resume=resume,
                 command=command_of(
                     hydra_config.runtime,

@@ -12,7 +12,6 @@ from sorrel_recurrent_ppo.support.randomness import MAX_SEED, fresh_seed
 __all__ = ["checkpoint_period", "misplaced_section", "resolve_config"]
 
 _MINIMUMS = {
-    "threads": 1,
     "experiment.epochs": 0,
     "experiment.max_turns": 1,
     "experiment.record_period": 1,
@@ -50,8 +49,9 @@ def resolve_config(config: DictConfig, *, is_resumed: bool = False) -> DictConfi
         check_integer(key, OmegaConf.select(resolved, key), minimum)
     for key in ("accelerate", "quiet", "log_turns", "record_states"):
         check_flag(key, OmegaConf.select(resolved, key, default=False))
-    if resolved.get("checkpoint_period") is not None:
-        check_integer("checkpoint_period", resolved.checkpoint_period, 1)
+    for key in ("threads", "checkpoint_period"):
+        if resolved.get(key) is not None:
+            check_integer(key, resolved[key], 1)
     if OmegaConf.select(resolved, "checkpoint_keep.every") is not None:
         check_integer("checkpoint_keep.every", resolved.checkpoint_keep.every, 1)
         max_gb = OmegaConf.select(resolved, "checkpoint_keep.max_gb")

@@ -68,7 +68,7 @@ def model_names(population: Population) -> str:
 def log_start(config: DictConfig, population: Population, first_epoch: int) -> None:
     """Log the settings of the run that is about to start."""
     log.info(
-        "Training %s (%s) in %s, epochs %d to %d of at most %d turns; seed %d, %s.",
+        "Training %s (%s) in %s, epochs %d to %d of at most %d turns; seed %d%s.",
         counted(len(population.members), "agent"),
         model_names(population),
         config.environment.name,
@@ -76,7 +76,7 @@ def log_start(config: DictConfig, population: Population, first_epoch: int) -> N
         config.experiment.epochs,
         config.experiment.max_turns,
         config.seed,
-        counted(config.threads, "thread"),
+        "" if config.threads is None else f", {counted(config.threads, 'thread')}",
     )
     log.info(
         "A row of metrics.csv and agents.csv is %s. Expected size of the files: %s.",

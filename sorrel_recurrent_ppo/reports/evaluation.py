@@ -17,7 +17,7 @@ from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, build_experiment
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
 from sorrel_recurrent_ppo.experiments.logging.run_logging import RunLogger
-from sorrel_recurrent_ppo.experiments.parallel_training import training_threads
+from sorrel_recurrent_ppo.experiments.parallel_training import training_with
 from sorrel_recurrent_ppo.recording.world_gif import enlarge_gif
 from sorrel_recurrent_ppo.registry import is_ppo_model
 from sorrel_recurrent_ppo.reports.evaluation_results import DETERMINISTIC, EvaluatedEpoch
@@ -122,7 +122,7 @@ def _play_epochs(
         for index, saved in enumerate(agents)
     ]
     epochs: list[EvaluatedEpoch] = []
-    with training_threads(population, 1):
+    with training_with(None, population):
         for epoch, seed in enumerate(seeds):
             for member, epsilon in zip(population.members, epsilons, strict=True):
                 _set_mode(member.agent.model, epsilon, mode)

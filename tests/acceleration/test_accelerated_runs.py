@@ -16,11 +16,11 @@ from support.study_runs import study_config
 
 pytestmark = pytest.mark.usefixtures("own_process")
 
-ON = "accelerate=true"
+ON, OFF = "accelerate=true", "accelerate=false"
 
 
 def assert_equal(directory, *config):
-    plain, _ = run(directory / "plain", *config)
+    plain, _ = run(directory / "plain", *config, OFF)
     fast, _ = run(directory / "accelerated", *config, ON)
     assert_same_runs(fast, plain)
     return fast
@@ -46,16 +46,16 @@ def test_pictures_in_colour_are_the_same(tmp_path):
 @pytest.mark.parametrize("model", ["lstm", "mixed"])
 def test_an_accelerated_study_equals_a_plain_one(model, tmp_path):
     plain, fast = (RunFiles(tmp_path / name) for name in ("plain", "accelerated"))
-    experiment.run_experiment(study_config(model), plain)
+    experiment.run_experiment(study_config(model, OFF), plain)
     experiment.run_experiment(study_config(model, ON), fast)
     assert_same_runs(fast, plain)
     assert read_rows(fast.replacements) == read_rows(plain.replacements)
 
 
-@pytest.mark.parametrize("switched", ["accelerate=true", "accelerate=false"])
+@pytest.mark.parametrize("switched", [ON, OFF])
 def test_a_crashed_accelerated_run_resumes_to_the_same_numbers(switched, crash_at, tmp_path):
     config = ("cleanup", "lstm_ppo", "experiment.epochs=3", "checkpoint_period=1", *TURNOVER)
-    plain, _ = run(tmp_path / "plain", *config)
+    plain, _ = run(tmp_path / "plain", *config, OFF)
     crash_at(8 * 2 + 3)
     with pytest.raises(Crash):
         run(tmp_path / "accelerated", *config, ON)
@@ -74,6 +74,6 @@ def test_sorrel_is_accelerated_during_such_a_run_only(on, monkeypatch, tmp_path)
 
     original = Environment.reset
     monkeypatch.setattr(Environment, "reset", reset)
-    run(tmp_path / "run", "tag", "lstm_ppo", *([ON] if on else []))
+    run(tmp_path / "run", "tag", "lstm_ppo", ON if on else OFF)
     assert found == [on] * 3
     assert gridworld.copy is copy
