@@ -20,7 +20,11 @@ from sorrel_recurrent_ppo.support.original_directory import original_directory
 
 __all__ = ["build_environment", "build_runner", "load_class"]
 
-_EMPTY_CELL = "sorrel.entities.basic_entities.EmptyEntity"
+_WORLD_CLASS, _ENTITY_CLASS = "environment.world_class", "environment.entity_class"
+_DEFAULTS = {
+    _WORLD_CLASS: "sorrel.worlds.Gridworld",
+    _ENTITY_CLASS: "sorrel.entities.basic_entities.EmptyEntity",
+}
 
 
 def build_runner(config: DictConfig) -> Any:
@@ -58,9 +62,9 @@ def build_environment(config: DictConfig) -> Environment:
     any other gets the keys of the config's section ``world`` as arguments, as in Sorrel's tag.
 
     Args:
-        config: The complete config, with ``environment.env_class``, ``environment.world_class`` and
-            ``environment.entity_class``, by default Sorrel's ``EmptyEntity``. The environment keeps
-            it and may write to it.
+        config: The complete config, with ``environment.env_class``. ``environment.world_class`` is
+            by default Sorrel's ``Gridworld``, ``environment.entity_class`` its ``EmptyEntity``.
+            The environment keeps the config and may write to it.
 
     Returns:
         The environment, with its agents.
@@ -72,9 +76,9 @@ def build_environment(config: DictConfig) -> Environment:
     env_class: type[Any] = load_class(
         "environment.env_class", config.environment.env_class, Environment
     )
-    entity_name = OmegaConf.select(config, "environment.entity_class")
-    world_class = load_class("environment.world_class", config.environment.world_class, World)
-    entity_class = load_class("environment.entity_class", entity_name or _EMPTY_CELL, Entity)
+    names = {key: OmegaConf.select(config, key) or _DEFAULTS[key] for key in _DEFAULTS}
+    world_class = load_class(_WORLD_CLASS, names[_WORLD_CLASS], World)
+    entity_class = load_class(_ENTITY_CLASS, names[_ENTITY_CLASS], Entity)
     with _naming_missing_keys(f"{env_class.__name__} or {world_class.__name__}"):
         world = _build_world(world_class, config, entity_class())
         return env_class(world, config)

@@ -21,6 +21,7 @@ _TOO_SMALL = (
     "sample larger than population",
     "negative dimensions are not allowed",
 )
+_NOT_PLACED = "location is None."  # of Sorrel's Entity.location
 # The methods in which Sorrel's worlds and environments place entities.
 _PLACING = frozenset({"create_world", "populate_environment"})
 _SIZES = ("height", "width")
@@ -38,6 +39,13 @@ def explain_small_world(config: DictConfig) -> Generator[None]:
         yield
     except ConfigError:
         raise
+    except AttributeError as error:
+        if not str(error).endswith(_NOT_PLACED):
+            raise
+        raise ConfigError(
+            f"an agent has no place in the world ({_sizes_of(config)}): {error} Each agent must be "
+            "added to the world by populate_environment"
+        ) from error
     except ValueError as error:
         names = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
         if "setup_agents" in names and (zeros := _zero_counts(config)):
@@ -48,8 +56,8 @@ def explain_small_world(config: DictConfig) -> Generator[None]:
         if not names & _PLACING or not any(text in message for text in _TOO_SMALL):
             raise
         raise ConfigError(
-            f"the world is too small for its agents and other entities "
-            f"({_listed(config, lambda key, _: key in _SIZES)}): {error}"
+            f"the world is too small for its agents and other entities ({_sizes_of(config)}): "
+            f"{error}"
         ) from error
 
 
@@ -88,6 +96,10 @@ def _no_agents(experiment: BuiltExperiment) -> str:
 
 def _zero_counts(config: DictConfig) -> str:
     return _listed(config, lambda key, value: key in _COUNTS and value == 0)
+
+
+def _sizes_of(config: DictConfig) -> str:
+    return _listed(config, lambda key, _: key in _SIZES)
 
 
 def _listed(config: DictConfig, is_named: Callable[[str, Any], bool]) -> str:

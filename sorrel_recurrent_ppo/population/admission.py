@@ -194,7 +194,10 @@ def build_chosen(
             f"{where}: {error}"
         ) from error
     if checkpoint is not None:
-        label = f"model.{choice.name}.checkpoint for {agent_label(index, agent)}"
+        sections = model_sections(config, choice.name, choice.kind)
+        # The section of a kind is the last, and takes precedence.
+        key = [key for key, section in sections.items() if section.get("checkpoint")][-1]
+        label = f"{key}.checkpoint for {agent_label(index, agent)}"
         load_checkpoint(model, checkpoint, label, seed=seed)
     if not learns:
         stop_learning(model)

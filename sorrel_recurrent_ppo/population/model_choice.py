@@ -328,8 +328,9 @@ def _indices_of_kind(
     numbers = {k: _number(section) for k, section in kinds.items()}
     groups = [k for k in kinds if "model" in kinds[k] or numbers[k] is not None]
     classes = list(dict.fromkeys(agent.class_name for agent in agents))
-    hint = did_you_mean(kind, [name.removesuffix("Agent").lower() for name in classes])
-    is_misspelt = bool(hint) and len(classes) > 1 and not by_name[kind]
+    unknown = kind if not by_name[kind] else min(k for k in named if not by_name[k])
+    hint = did_you_mean(unknown, [name.removesuffix("Agent").lower() for name in classes])
+    is_misspelt = bool(hint) and len(classes) > 1
     if groups == [kind] and numbers[kind] in (None, len(agents)) and not is_misspelt:
         return list(range(len(agents)))
     counts = [numbers[k] or 0 for k in groups]
@@ -337,8 +338,8 @@ def _indices_of_kind(
         first = sum(counts[: groups.index(kind)])
         return list(range(first, first + counts[groups.index(kind)]))
     raise ConfigError(
-        f"agent.{kind}.model: cannot tell which of the {len(agents)} agents ({', '.join(classes)}) "
-        f"are of kind '{kind}'.{hint} Name the kinds after the agents' classes, give each "
+        f"agent.{unknown}: cannot tell which of the {len(agents)} agents ({', '.join(classes)}) "
+        f"are of kind '{unknown}'.{hint} Name the kinds after the agents' classes, give each "
         "agent.<kind>.num so that they add up, or name the models in one list, model.type=[...]"
     )
 

@@ -62,12 +62,14 @@ def test_build_environment_passes_the_keys_of_world(own_module):
     assert env.radius == 3  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_build_environment_fills_worlds_with_empty_entities_by_default(own_module):
+def test_build_environment_takes_a_gridworld_of_empty_entities_by_default(own_module):
     config = config_of(f"{own_module}.OwnEnv", world={"height": 5, "width": 7, "layers": 2})
     del config.environment.entity_class
+    del config.environment.world_class
     OmegaConf.set_struct(config, True)
-    cell = build_environment(config).world.observe((0, 0, 0))
-    assert type(cell) is EmptyEntity
+    world = build_environment(config).world
+    assert type(world) is Gridworld
+    assert type(world.observe((0, 0, 0))) is EmptyEntity
 
 
 def test_build_environment_passes_the_config_to_a_world_that_takes_it(own_module):

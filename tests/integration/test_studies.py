@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from sorrel_recurrent_ppo import join_environments, replace_agent
-from sorrel_recurrent_ppo.errors import ConfigError
+from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.integration.install import install, uninstall
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
 from sorrel_recurrent_ppo.population.members import population_of
@@ -370,6 +370,12 @@ def test_agents_start_from_a_checkpoint_and_act_differently(tmp_path):
         assert torch.equal(weights(model), weights(env.agents[0].model))
     one, other = models(started)
     assert one.random_streams[0].random() != other.random_streams[0].random()
+
+
+def test_a_missing_checkpoint_of_a_kind_is_named_by_its_own_key():
+    police = {"model": "lstm_ppo", "lstm_ppo": {"hidden_size": 8, "checkpoint": "nowhere.pt"}}
+    with pytest.raises(CheckpointError, match=r"agent\.police\.lstm_ppo\.checkpoint for agent 2"):
+        build_study(police=1, agent={"police": police})
 
 
 # --- several environments ---

@@ -225,6 +225,11 @@ class TestKinds:
         with pytest.raises(ConfigError, match="Did you mean 'hunter'"):
             choose({"agent": {"huntre": {"model": "iqn"}, "forager": {}}}, self.mixed)
 
+    def test_a_misspelt_kind_beside_the_right_one_is_the_one_named(self):
+        kinds = {"hunter": {"model": "iqn"}, "hunters": {"model": "dqn"}}
+        with pytest.raises(ConfigError, match=r"of kind 'hunters'\. Did you mean 'hunter'"):
+            choose({"agent": kinds}, self.mixed)
+
 
 class TestParameters:
     def section(self, model):

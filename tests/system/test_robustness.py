@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from sorrel.examples.tag.env import TagEnv
 
 from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.run_files import RunFiles
@@ -82,6 +83,14 @@ def test_world_that_is_too_small_is_refused(environment, tmp_path):
         run(tmp_path / "run", environment, "lstm_ppo", *sizes)
     for value in (setting.partition("=")[2] for setting in sizes[:2]):
         assert value in str(refused.value)
+
+
+@pytest.mark.usefixtures("own_process")
+def test_agent_without_a_place_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(TagEnv, "populate_environment", lambda env: None)
+    message = r"no place in the world \(.*world.height=6.*populate_environment"
+    with pytest.raises(ConfigError, match=message):
+        run(tmp_path / "run", "tag", "lstm_ppo")
 
 
 def test_impossible_worlds_print_one_line(tmp_path):
