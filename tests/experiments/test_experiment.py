@@ -15,6 +15,7 @@ from sorrel_recurrent_ppo.experiments.built_experiment import build_seeded
 from sorrel_recurrent_ppo.experiments.run_config import resolve_config
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.csv_table import as_numbers, read_columns
+from support.saved_run_files import read_rows
 from support.small_runs import (
     N_AGENTS,
     SMALL_MODELS,
@@ -172,3 +173,9 @@ def test_config_error_names_the_key(override, message, tmp_path):
     with pytest.raises(ConfigError) as error:
         run(tmp_path / "run", "treasurehunt", "lstm_ppo", override)
     assert message in str(error.value)
+
+
+def test_agents_csv_has_the_epsilon_of_each_agent_that_explores_by_it(tmp_path):
+    mixed = ("model.type=[lstm_ppo,iqn]", "+model.iqn.epsilon=0.25")
+    files, _ = run(tmp_path / "run", "treasurehunt", "lstm_ppo", "experiment.epochs=0", *mixed)
+    assert [row["epsilon"] for row in read_rows(files.agents)] == ["", "0.25"]
