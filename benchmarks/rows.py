@@ -7,7 +7,7 @@ same rounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,86 +16,19 @@ from typing import Any
 import numpy as np
 from sorrel.environment import Environment
 
+from acting_rows import acting, acting_and_products, microseconds_of_acting
+from effort import Effort
 from limits import Limit, count_products, measure_limit
 from memory_use import buffer_bytes_per_step, growth_over_epochs, resident_bytes_per_step
-from peers import IQN_FRAMES, SB3_BATCH_SIZES, build_iqn, build_sb3, sb3_settings
+from peers import build_sb3, sb3_settings
 from report import Claim, Figure, Row
 from sorrel_envs import build_sorrel_env, compose_config
 from sorrel_recurrent_ppo.config_files import model_defaults
 from stages import stages_of_rollouts
 from timing import interleave, per_round, spread, stopwatch
-from workloads import EPOCH_TURNS, FLAT150, GRID, Workload, act, build_model, run_epochs
+from workloads import EPOCH_TURNS, FLAT150, GRID, Workload, build_model, run_epochs
 
-__all__ = ["FULL", "QUICK", "ROWS", "Effort"]
-
-
-@dataclass(frozen=True)
-class Effort:
-    """The extent of the measurements.
-
-    Attributes:
-        rounds: Number of measurements of each contestant.
-        turns: Number of actions per measurement of acting.
-        sb3_batch_sizes: The minibatch sizes of sb3-contrib.
-        cleanup_rounds: Number of measurements of the cleanup runs.
-        cleanup_rollout: Number of agent steps of a cleanup run, which ends with one update;
-            ``None`` for the packaged rollout length.
-        rollout_lengths: The rollout lengths at which the cost of a step is compared.
-        growth_epochs: Number of epochs over which the growth of memory is measured.
-    """
-
-    rounds: int
-    turns: int
-    sb3_batch_sizes: tuple[int, ...]
-    cleanup_rounds: int
-    cleanup_rollout: int | None
-    rollout_lengths: tuple[int, ...]
-    growth_epochs: int
-
-
-FULL = Effort(
-    rounds=5,
-    turns=2_000,
-    sb3_batch_sizes=SB3_BATCH_SIZES,
-    cleanup_rounds=7,
-    cleanup_rollout=None,
-    rollout_lengths=(1_024, 4_096, 16_384),
-    growth_epochs=1_000,
-)
-QUICK = Effort(
-    rounds=2,
-    turns=500,
-    sb3_batch_sizes=SB3_BATCH_SIZES[-2:],
-    cleanup_rounds=3,
-    cleanup_rollout=100,
-    rollout_lengths=(1_024, 16_384),
-    growth_epochs=100,
-)
-
-
-def acting(effort: Effort) -> Row:
-    """Measure ``take_action`` and ``memory.add``, compared with Sorrel's IQN."""
-    observations = FLAT150.observations(EPOCH_TURNS)
-    stacked = np.repeat(observations, IQN_FRAMES, axis=2)
-    contestants = {
-        "lstm_ppo": partial(_acting_us, build_model(FLAT150), observations, effort.turns),
-        "Sorrel's IQN": partial(_acting_us, build_iqn(FLAT150, epsilon=0.0), stacked, effort.turns),
-    }
-    samples = interleave(contestants, effort.rounds)
-    ratios = per_round(samples["lstm_ppo"], samples["Sorrel's IQN"])
-    return Row(
-        "flat150 acting",
-        [
-            Figure("lstm_ppo", samples["lstm_ppo"], "us/step", FLAT150.settings),
-            Figure(
-                "Sorrel's IQN",
-                samples["Sorrel's IQN"],
-                "us/step",
-                {"layer_size": 250, "n_frames": IQN_FRAMES, "epsilon": 0.0},
-            ),
-        ],
-        [Claim("time over that of Sorrel's IQN", ratios, 0.4, "at most")],
-    )
+__all__ = ["ROWS"]
 
 
 def training(effort: Effort) -> Row:
@@ -229,7 +162,10 @@ def units(effort: Effort) -> Row:
     gru, lstm = models["gru_ppo"].policy.core, models["lstm_ppo"].policy.core
     observations = FLAT150.observations(EPOCH_TURNS)
     acting_us = interleave(
-        {n: partial(_acting_us, m, observations, effort.turns) for n, m in models.items()},
+        {
+            n: partial(microseconds_of_acting, m, observations, effort.turns)
+            for n, m in models.items()
+        },
         effort.rounds,
     )
     rates = interleave({n: _our_rate(w) for n, w in workloads.items()}, effort.rounds)
@@ -270,6 +206,7 @@ def profile(effort: Effort) -> Row:
 
 ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "acting": acting,
+    "products": acting_and_products,
     "training": training,
     "grid": grid,
     "cleanup": cleanup,
@@ -277,16 +214,6 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "units": units,
     "profile": profile,
 }
-
-
-def _acting_us(model: Any, observations: np.ndarray, turns: int) -> float:
-    """Return microseconds per turn of an epoch, after a warm-up epoch."""
-    for n_turns in (EPOCH_TURNS, turns):
-        model.memory.clear()
-        model.start_epoch_action(epoch=0)
-        seconds = stopwatch(partial(act, model, observations, n_turns))
-        model.end_epoch_action(epoch=0)
-    return 1e6 * seconds / turns
 
 
 def _our_rate(

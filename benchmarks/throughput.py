@@ -13,9 +13,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from effort import FULL, QUICK
 from machine import describe_machine, use_one_thread
 from report import print_report, write_json
-from rows import FULL, QUICK, ROWS
+from rows import ROWS
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "EPOCH_TURNS",
     "FLAT150",
     "GRID",
+    "PICTURE",
     "Workload",
     "act",
     "build_model",
@@ -59,6 +60,9 @@ _UPDATE = {
     "layer_size": 256,
 }
 FLAT150 = Workload("flat150", "lstm_ppo", 150, 4, {**_UPDATE, "obs_type": "flattened"})
+PICTURE = Workload(
+    "picture", "lstm_ppo", 6 * 5 * 5, 4, {**_UPDATE, "obs_type": "image", "obs_dim": [6, 5, 5]}
+)
 GRID = Workload(
     "grid",
     "gru_ppo",
