@@ -12,6 +12,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from sorrel_recurrent_ppo.acceleration.cells import enumerate_cells
 from sorrel_recurrent_ppo.acceleration.entity_copies import CopyModule
 from sorrel_recurrent_ppo.acceleration.one_hot import one_hot_builder
 from sorrel_recurrent_ppo.acceleration.pollution import measure_pollution
+from sorrel_recurrent_ppo.acceleration.sprite_paths import PathFactory
+from sorrel_recurrent_ppo.acceleration.vectors import vector_computer
 
 __all__ = ["REPLACEMENTS", "Replacement", "source_digest"]
 
@@ -71,6 +74,15 @@ def source_digest(function: Any) -> str | None:
     return hashlib.sha256(inspect.cleandoc(source).encode()).hexdigest()[:16]
 
 
+# Modules of classes that are constructed during a run.
+_WITH_SPRITES = (
+    "sorrel.entities.basic_entities",
+    "sorrel.examples.cleanup.agents",
+    "sorrel.examples.cleanup.entities",
+    "sorrel.examples.iowa.entities",
+    "sorrel.examples.treasurehunt.entities",
+)
+
 REPLACEMENTS = (
     Replacement("sorrel.worlds.gridworld", "copy", lambda original: CopyModule(), copy),
     Replacement(
@@ -84,5 +96,10 @@ REPLACEMENTS = (
         "measure_pollution",
         lambda original: measure_pollution,
         "11b052b4fa990137",
+    ),
+    Replacement("sorrel.location:Vector", "compute", vector_computer, "e408bab20e9c3b9c"),
+    *(
+        Replacement(module, "Path", lambda original: PathFactory(), Path)
+        for module in _WITH_SPRITES
     ),
 )

@@ -12,6 +12,7 @@ from sorrel import environment
 from sorrel.entities.basic_entities import EmptyEntity
 from sorrel.environment import Environment
 from sorrel.examples.cleanup.world import CleanupWorld
+from sorrel.location import Location, Vector
 from sorrel.observation.observation_spec import OneHotObservationSpec
 from sorrel.worlds import Gridworld, gridworld
 
@@ -91,6 +92,11 @@ SOURCES = {
     visual_field._build_one_hot: "2b788824dee28056",
     visual_field.visual_field: "2bcacbd0c41b9102",
     CleanupWorld.measure_pollution: "11b052b4fa990137",
+    Vector.compute: "e408bab20e9c3b9c",
+    Location.__init__: "53baae756b6ff13f",
+    Location.__new__: "3d2b05d9d44cbda6",
+    Location.__add__: "6ee6f88e2e93d503",
+    Location.__mul__: "5d50f5584c6dedda",
 }
 
 
