@@ -235,6 +235,7 @@ def test_a_config_file_of_a_packaged_name_is_an_error(tmp_path):
     folder = tmp_path / "configs" / "environment"
     folder.mkdir(parents=True)
     (folder / "tag.yaml").write_text("# @package _global_\nworld: {height: 5}\n")
-    done = call("run", "--config-dir", "configs", "environment=tag", cwd=tmp_path)
+    arguments = ("--config-dir", "configs", "environment=tag", "experiment.epochs=0")
+    done = call("run", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert "tag.yaml has no effect, since the package has environment=tag itself" in done.stderr
