@@ -22,6 +22,7 @@ from sorrel_recurrent_ppo.support.epoch_curve import read_metrics_file
 __all__ = ["compare_epochs"]
 
 N_TIMED = 100  # epochs
+_PLAIN = experiment.Invocation(in_sweep=True)  # without a live view
 N_REPEATS = 3
 _COUNTERS = frozenset({"n_epochs", "steps", "turns", "timesteps", "n_updates"})
 
@@ -38,7 +39,7 @@ def compare_epochs(config: DictConfig, folder: Path, epochs: Sequence[int]) -> N
     OmegaConf.update(config, "checkpoint_period", 10**9)
     OmegaConf.update(config, "experiment.epochs", N_TIMED)
     first = RunFiles(folder / "first")
-    experiment.run_experiment(config, first, in_sweep=True)
+    experiment.run_experiment(config, first, invocation=_PLAIN)
     times: dict[int, list[float]] = {epoch: [] for epoch in epochs}
     for repeat in range(N_REPEATS):
         for epoch in epochs:
@@ -47,7 +48,9 @@ def compare_epochs(config: DictConfig, folder: Path, epochs: Sequence[int]) -> N
             _set_counters(files, epoch)
             started = time.perf_counter()
             OmegaConf.update(config, "experiment.epochs", epoch + N_TIMED)
-            experiment.run_experiment(config, files, in_sweep=True, resume=True)
+            experiment.run_experiment(
+                config, files, invocation=experiment.Invocation(in_sweep=True), resume=True
+            )
             elapsed = time.perf_counter() - started
             seconds = read_metrics_file(files.metrics, ["seconds"])["seconds"][-N_TIMED:]
             times[epoch].append(1000 * statistics.median(seconds.tolist()))

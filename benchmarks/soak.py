@@ -76,7 +76,9 @@ def main() -> None:
     monitor = ResourceMonitor(max(1, arguments.epochs // 20))
     Environment.reset = lambda env: monitor.reset(env)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
-        experiment.run_experiment(config, RunFiles(Path(folder) / "run"), in_sweep=True)
+        experiment.run_experiment(
+            config, RunFiles(Path(folder) / "run"), invocation=experiment.Invocation(in_sweep=True)
+        )
     half = monitor.rows[len(monitor.rows) // 2 :]
     growth = half[-1][1] - half[0][1]
     slower = 1 - half[-1][2] / half[0][2]

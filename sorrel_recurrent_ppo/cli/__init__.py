@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from types import TracebackType
 from typing import NamedTuple, NoReturn
 
 from sorrel_recurrent_ppo.errors import JobFailed, unknown_name
@@ -18,6 +19,8 @@ __all__ = ["COMMANDS", "Command", "main"]
 
 PROGRAM = "sorrel-recurrent-ppo"
 USER_ERROR = 2
+_FRAMES = ("sorrel_recurrent_ppo.", "hydra.", "functools", "contextlib")
+_SWEEP_FLAGS = ("-m", "--multirun")
 
 
 class Command(NamedTuple):
@@ -72,8 +75,19 @@ def _report(command: str, error: BaseException, *, debug: bool) -> NoReturn:
 
     message = None if debug else user_message(error)
     if message is None:
-        raise error
+        raise error if debug else error.with_traceback(_own_frames(error))
     _exit(f"{PROGRAM} {command}: {message}", USER_ERROR)
+
+
+def _own_frames(error: BaseException) -> TracebackType | None:
+    """Return an error's traceback from where it has left this package and Hydra, if it has.
+
+    The error is one of the environment's own code, which the frames before do not concern.
+    """
+    start = error.__traceback__
+    while start is not None and start.tb_frame.f_globals.get("__name__", "").startswith(_FRAMES):
+        start = start.tb_next
+    return start or error.__traceback__
 
 
 @contextmanager
@@ -121,7 +135,8 @@ def _run(arguments: Sequence[str]) -> None:
     from sorrel_recurrent_ppo.experiments import run
 
     settings = ["quiet=true" if argument == "--quiet" else argument for argument in arguments]
-    sys.argv = [f"{PROGRAM} run", *settings]  # Hydra reads its arguments from here
+    # Hydra reads its arguments from here. Its parser stops at a flag behind the settings.
+    sys.argv = [f"{PROGRAM} run", *sorted(settings, key=lambda text: text not in _SWEEP_FLAGS)]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise errors instead of printing them
     run.main()
 

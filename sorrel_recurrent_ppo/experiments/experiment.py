@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ from sorrel_recurrent_ppo.experiments.resume.resumed_config import resume_comman
 from sorrel_recurrent_ppo.experiments.resume.run_checkpoints import RunCheckpoints
 from sorrel_recurrent_ppo.experiments.resume.run_state import (
     check_number_of_agents,
+    holds_epochs,
     next_epoch,
     read_run_state,
     restore_replacements,
@@ -44,13 +46,34 @@ from sorrel_recurrent_ppo.experiments.run_summary import (
 )
 from sorrel_recurrent_ppo.experiments.world_checks import agents_required, explain_small_world
 from sorrel_recurrent_ppo.policy.cpu.matvec import using_large_matvec
+from sorrel_recurrent_ppo.population.admission import check_model_is_used
 from sorrel_recurrent_ppo.population.members import Population
 from sorrel_recurrent_ppo.population.records import write_replacements
 from sorrel_recurrent_ppo.recording.world_gif import GifEnlarger
 from sorrel_recurrent_ppo.run_files import RunFiles
 from sorrel_recurrent_ppo.support.atomic_files import atomic_write
 
-__all__ = ["run_experiment"]
+__all__ = ["FROM_PYTHON", "Invocation", "run_experiment"]
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How a run was started.
+
+    Attributes:
+        in_sweep: Whether it is a run of a sweep: the progress is shown as lines even on a terminal,
+            and models train one after another unless the config says otherwise.
+        is_model_chosen: Whether the user has chosen ``model.type`` for this run, which is an error
+            if no agent gets it.
+        command: The command line, for ``provenance.yaml``; ``None`` if started from Python.
+    """
+
+    in_sweep: bool = False
+    is_model_chosen: bool = False
+    command: str | None = None
+
+
+FROM_PYTHON = Invocation()
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +84,8 @@ def run_experiment(
     config: DictConfig,
     files: RunFiles,
     *,
-    in_sweep: bool = False,
     resume: bool = False,
-    command: str | None = None,
+    invocation: Invocation = FROM_PYTHON,
 ) -> RunSummary:
     """Train the agents of an experiment and write the run's files.
 
@@ -72,11 +94,9 @@ def run_experiment(
     Args:
         config: The complete config, as ``configs/config.yaml`` composes it.
         files: The paths of the run's files.
-        in_sweep: Whether it is a run of a sweep: the progress is shown as lines even on a terminal,
-            and models train one after another unless the config says otherwise.
         resume: Resume the run in this directory from its last checkpoint, or from the start if it
             has none; ``config`` is then the run's own.
-        command: The command line, for ``provenance.yaml``.
+        invocation: How the run was started.
 
     Returns:
         The summary, which is also logged.
@@ -88,7 +108,7 @@ def run_experiment(
         RunStopped: A signal requested a stop; the run is saved.
     """
     with _only_run():
-        return _start_or_resume(config, files, in_sweep=in_sweep, resume=resume, command=command)
+        return _start_or_resume(config, files, resume=resume, invocation=invocation)
 
 
 @contextmanager
@@ -106,10 +126,10 @@ def _only_run() -> Iterator[None]:
 
 
 def _start_or_resume(
-    config: DictConfig, files: RunFiles, *, in_sweep: bool, resume: bool, command: str | None
+    config: DictConfig, files: RunFiles, *, resume: bool, invocation: Invocation
 ) -> RunSummary:
     config = resolve_config(config, is_resumed=resume)
-    if files.metrics.exists() and not resume:
+    if not resume and holds_epochs(files):
         raise ConfigError(
             f"{files.directory} already holds a run; choose another with hydra.run.dir=..., or "
             f"resume it: {resume_command(files.directory)}"
@@ -124,7 +144,7 @@ def _start_or_resume(
     large_matvec = using_large_matvec(saved_large_matvec(state))
     is_accelerated = config.get("accelerate", False)
     with accelerated(is_accelerated), large_matvec, explain_small_world(config):
-        return _build_and_run(config, files, state=state, in_sweep=in_sweep, command=command)
+        return _build_and_run(config, files, state=state, invocation=invocation)
 
 
 def _build_and_run(
@@ -132,16 +152,17 @@ def _build_and_run(
     files: RunFiles,
     *,
     state: dict[str, Any] | None,
-    in_sweep: bool,
-    command: str | None,
+    invocation: Invocation,
 ) -> RunSummary:
     experiment = build_experiment(config)
-    population = experiment.population
+    population, in_sweep = experiment.population, invocation.in_sweep
+    if invocation.is_model_chosen:
+        check_model_is_used(config, population.members)
     if state is not None:
         experiment.reset()  # some environments build their agents in reset
         check_number_of_agents(experiment, state)
     first_epoch = next_epoch(state)
-    record_session(files, config, population, first_epoch=first_epoch, command=command)
+    record_session(files, config, population, first_epoch=first_epoch, command=invocation.command)
     log_start(config, population, first_epoch)
     trainer = build_trainer(experiment, config.threads, in_sweep=in_sweep)
     with training_with(trainer, population), stop_requests() as stop:

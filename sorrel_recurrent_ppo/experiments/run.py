@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sorrel_recurrent_ppo.config_files import config_dir
@@ -67,7 +68,7 @@ def run_job(config: DictConfig) -> float:
         SystemExit: The run was interrupted.
     """
     # Deferred: imports PyTorch and Sorrel, which --help and --cfg do not need.
-    from sorrel_recurrent_ppo.experiments.experiment import run_experiment
+    from sorrel_recurrent_ppo.experiments.experiment import Invocation, run_experiment
 
     hydra_config = HydraConfig.get()
     files = RunFiles(Path(hydra_config.runtime.output_dir))
@@ -75,6 +76,8 @@ def run_job(config: DictConfig) -> float:
     in_sweep = hydra_config.mode is RunMode.MULTIRUN
     try:
         check_shadowed_files(hydra_config.runtime)
+        if not resume:
+            _check_chosen_model(config, overrides.task)
         if resume:
             files = RunFiles(from_original_directory(config.resume))
             config = resumed_run_config(config, overrides.task, hydra_config.runtime.choices)
@@ -83,13 +86,16 @@ def run_job(config: DictConfig) -> float:
             summary = run_experiment(
                 config,
                 files,
-                in_sweep=in_sweep,
                 resume=resume,
-                command=command_of(
-                    hydra_config.runtime,
-                    overrides,
-                    files.directory if resume else None,
+                invocation=Invocation(
                     in_sweep=in_sweep,
+                    is_model_chosen=not resume and bool(_chosen_models(overrides.task)),
+                    command=command_of(
+                        hydra_config.runtime,
+                        overrides,
+                        files.directory if resume else None,
+                        in_sweep=in_sweep,
+                    ),
                 ),
             )
     except (ConfigError, CheckpointError, NumericalError, OmegaConfBaseException) as error:
@@ -103,6 +109,23 @@ def run_job(config: DictConfig) -> float:
             )
         raise SystemExit(INTERRUPTED) from None
     return summary.reward_end
+
+
+def _chosen_models(overrides: Sequence[str]) -> dict[str, str]:
+    """Return the arguments that name a model for all agents, by their keys."""
+    given = dict(text.lstrip("+").split("=", 1) for text in overrides if "=" in text)
+    return {k: v for k, v in given.items() if k in ("model", "model.type", "model.model_type")}
+
+
+def _check_chosen_model(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Raise ConfigError if the environment's file names another model than ``model=NAME``."""
+    chosen = _chosen_models(overrides)
+    name, composed = chosen.get("model"), OmegaConf.select(config, "model.type")
+    if chosen.keys() == {"model"} and name != "own" and composed not in (name, None):
+        raise ConfigError(
+            f"model={name} would have no effect: the environment's config file has "
+            f"model.type={composed}. Leave it out there, or write model.type={name}"
+        )
 
 
 def _log_how_to_resume(files: RunFiles, interruption: KeyboardInterrupt) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from collections.abc import Callable
 
 from hydra.core.hydra_config import HydraConfig
@@ -36,7 +37,11 @@ def isolate_job_failures(job: Callable[[DictConfig], float]) -> Callable[[DictCo
             try:
                 return job(config)
             except CompactHydraException as error:
+                _log_to_file(str(error))
                 raise JobFailed(str(error)) from error
+            except Exception:
+                _log_to_file("The run failed", with_traceback=True)
+                raise
         directory = hydra_config.runtime.output_dir
         try:
             return job(config)
@@ -50,3 +55,12 @@ def isolate_job_failures(job: Callable[[DictConfig], float]) -> Callable[[DictCo
             ) from None
 
     return run
+
+
+def _log_to_file(message: str, *, with_traceback: bool = False) -> None:
+    """Log an error to ``run.log`` alone, since the program prints it."""
+    error = sys.exc_info() if with_traceback else None
+    record = log.makeRecord(log.name, logging.ERROR, __file__, 0, message, (), error)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)

@@ -53,6 +53,7 @@ __all__ = [
     "admit_agents",
     "agent_facts",
     "build_chosen",
+    "check_model_is_used",
     "check_parameter_lists",
     "choose_models",
     "config_of",
@@ -103,6 +104,27 @@ def choose_models(
     """
     check_lists(config, requests, agents, complete=False)
     return assign_models(config, requests, agents)
+
+
+def check_model_is_used(config: DictConfig, members: Sequence[Member]) -> None:
+    """Raise if the model that is named for all agents is that of none, since kinds have their own.
+
+    Args:
+        config: The environment's whole config.
+        members: The members of its population.
+
+    Raises:
+        ConfigError: There are agents, and each has the model that is named for its kind.
+    """
+    requests = read_requests(config, available_models())
+    common = [request for request in requests if request.kind is None]
+    choices = choose_models(config, requests, member_facts(members))
+    keys = dict.fromkeys(choice.key if choice else "" for choice in choices)
+    if common and keys and all(key.startswith("agent.") for key in keys):
+        raise ConfigError(
+            f"{common[0].key}={common[0].names[0]} would have no effect: all agents have the "
+            f"models that {' and '.join(keys)} name; set these instead"
+        )
 
 
 def admit_agents(env: Environment, population: Population) -> None:

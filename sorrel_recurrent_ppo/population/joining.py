@@ -32,7 +32,7 @@ from sorrel_recurrent_ppo.population.members import (
     population_of,
     set_population,
 )
-from sorrel_recurrent_ppo.population.model_choice import check_lists, read_requests
+from sorrel_recurrent_ppo.population.model_choice import AgentFacts, check_lists, read_requests
 from sorrel_recurrent_ppo.population.seeds import agent_seed
 from sorrel_recurrent_ppo.registry import available_models, is_ppo_model
 
@@ -177,8 +177,9 @@ def leave_out_unused(population: Population) -> None:
 
 def _move_environment(env: Environment, roster: Sequence[Member], population: Population) -> None:
     population.add_environment(env)
+    facts = member_facts([*population.members, *roster])
     for member in roster:
-        _move(member, population, config_of(env))
+        _move(member, population, config_of(env), facts)
     population.set_roster(env, env.agents)
     set_population(env, population)
 
@@ -194,12 +195,19 @@ def _new_like(population: Population) -> Population:
     return new
 
 
-def _move(member: Member, population: Population, config: Any) -> None:
-    """Admit a member's agent to another population, with the seed of its index there."""
+def _move(member: Member, population: Population, config: Any, facts: Sequence[AgentFacts]) -> None:
+    """Admit a member's agent to another population, with the seed of its index there.
+
+    Args:
+        member: The member of the former population.
+        population: The other population.
+        config: The config of the member's environment.
+        facts: Those of the other population's agents, with the ones that are being moved.
+    """
     index = len(population.members)
     seed = member.seed
     if index != member.index and seed is not None and _is_unused(member):
-        seed = _reseed(member, index, config)
+        seed = _reseed(member, index, config, facts)
     moved = population.admit(
         member.agent,
         model_name=member.model_name,
@@ -218,9 +226,8 @@ def _is_unused(member: Member) -> bool:
     return is_ppo_model(model) and not model.num_timesteps and not model.n_updates
 
 
-def _reseed(member: Member, index: int, config: Any) -> int | None:
+def _reseed(member: Member, index: int, config: Any, facts: Sequence[AgentFacts]) -> int | None:
     """Make a member's unused model what it would be at another index; return its seed."""
-    facts = member_facts([member] * (index + 1))
     choices = choose_models(config, read_requests(config, available_models()), facts)
     choice = choices[index]
     if choice is None or choice.name != member.model_name:

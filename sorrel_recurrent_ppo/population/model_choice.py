@@ -338,8 +338,8 @@ def _indices_of_kind(
         first = sum(counts[: groups.index(kind)])
         return list(range(first, first + counts[groups.index(kind)]))
     raise ConfigError(
-        f"agent.{unknown}: cannot tell which of the {len(agents)} agents ({', '.join(classes)}) "
-        f"are of kind '{unknown}'.{hint} Name the kinds after the agents' classes, give each "
+        f"agent.{unknown}.model: cannot tell which of the {len(agents)} agents "
+        f"({', '.join(classes)}) are of kind '{unknown}'.{hint} Name the kinds after the agents' classes, give each "
         "agent.<kind>.num so that they add up, or name the models in one list, model.type=[...]"
     )
 

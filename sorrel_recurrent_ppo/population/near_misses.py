@@ -54,6 +54,8 @@ def _near_misses(
         for key, value in _items(section):
             if _names_model(value, models) and _is_close(key, ["model"]):
                 yield f"agent.{kind}.{key}", ["model"]
+            elif isinstance(value, DictConfig) and _is_close(key, models):
+                yield f"agent.{kind}.{key}", models
 
 
 def _is_meant_for(value: Any, section: str, models: Collection[str]) -> bool:

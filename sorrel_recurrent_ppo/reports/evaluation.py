@@ -88,13 +88,15 @@ def play(
     except Exception as error:
         if gif is None or isinstance(error, ConfigError | CheckpointError):
             raise
-        # If it is not the drawing that fails, this fails in the same way.
-        epochs = _play_epochs(run, agents, seeds, **options)
-        _log.warning(
-            "no GIF of mode %s: drawing the environment failed (%s: %s); gif=false draws none",
-            *(mode, type(error).__name__, error),
-        )
-        return epochs
+        failure = f"{type(error).__name__}: {error}"
+    # Outside of the handler, whose error keeps the failed environment alive. If it is not the
+    # drawing that fails, this fails in the same way.
+    epochs = _play_epochs(run, agents, seeds, **options)
+    _log.warning(
+        "no GIF of mode %s: drawing the environment failed (%s); gif=false draws none",
+        *(mode, failure),
+    )
+    return epochs
 
 
 def _play_epochs(

@@ -22,6 +22,7 @@ MODELS = ["dqn", "gru_ppo", "iqn", "lstm_ppo"]
         ({"model": {"lstm": {"hidden_size": 8}}}, "model.lstm", "lstm_ppo"),
         ({"model": {"gru_ppp": {"hidden_size": 8}}}, "model.gru_ppp", "gru_ppo"),
         ({"agent": {"forager": {"models": "iqn"}}}, "agent.forager.models", "model"),
+        ({"agent": {"forager": {"gru_pp": {"gamma": 0.9}}}}, "agent.forager.gru_pp", "gru_ppo"),
         ({"replacment": {"mode": "random"}}, "replacment", "replacement"),
         ({"replacements": "turnover"}, "replacements", "replacement"),
         ({"agents": {"guard": {"model": "iqn"}}}, "agents", "agent"),

@@ -71,6 +71,8 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
     if given[-1] == f"{_KEY}=":
         raise ConfigError(f"{_KEY}= names no directory: {_KEY}=RUN_DIR resumes the run in it")
     directory = Path(given[-1].removeprefix(f"{_KEY}=").strip("'\""))
+    if not directory.exists():
+        raise ConfigError(f"{_KEY}={directory}: there is no such directory")
     if not RunFiles(directory).config.is_file():
         raise ConfigError(f"{_KEY}={directory}: not a run directory: it has no config.yaml")
     if {"-m", "--multirun"} & set(arguments):

@@ -27,6 +27,7 @@ from sorrel_recurrent_ppo.support.wording import counted
 __all__ = [
     "capture_run_state",
     "check_number_of_agents",
+    "holds_epochs",
     "next_epoch",
     "read_run_state",
     "restore_replacements",
@@ -141,11 +142,16 @@ def read_run_state(files: RunFiles) -> dict[str, Any] | None:
     return None
 
 
+def holds_epochs(files: RunFiles) -> bool:
+    """Return whether a directory has epochs of a run; one that was refused before them has none."""
+    return files.run_state.exists() or _n_rows(files.metrics, at_most=1) > 0
+
+
 def _n_rows(table: Path, *, at_most: int) -> int:
     """Return the number of rows of a CSV file, counted up to a limit."""
     if not table.is_file():
         return 0
-    with table.open(encoding="utf-8") as file:
+    with table.open(encoding="utf-8", errors="replace") as file:
         return max(0, sum(1 for _ in itertools.islice(file, 1 + at_most)) - 1)
 
 
