@@ -339,8 +339,9 @@ def _indices_of_kind(
         return list(range(first, first + counts[groups.index(kind)]))
     raise ConfigError(
         f"agent.{unknown}.model: cannot tell which of the {len(agents)} agents "
-        f"({', '.join(classes)}) are of kind '{unknown}'.{hint} Name the kinds after the agents' classes, give each "
-        "agent.<kind>.num so that they add up, or name the models in one list, model.type=[...]"
+        f"({', '.join(classes)}) are of kind '{unknown}'.{hint} Name the kinds after the agents' "
+        "classes, give each agent.<kind>.num so that they add up, or name the models in one list, "
+        "model.type=[...]"
     )
 
 
