@@ -144,7 +144,7 @@ def read_run_state(files: RunFiles) -> dict[str, Any] | None:
 
 def holds_epochs(files: RunFiles) -> bool:
     """Return whether a directory has epochs of a run; one that was refused before them has none."""
-    return files.run_state.exists() or _n_rows(files.metrics, at_most=1) > 0
+    return files.run_state.is_file() or _n_rows(files.metrics, at_most=1) > 0
 
 
 def _n_rows(table: Path, *, at_most: int) -> int:

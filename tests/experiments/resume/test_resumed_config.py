@@ -66,6 +66,9 @@ def test_hydra_arguments_reject_another_model(directory):
 
 
 def test_hydra_arguments_reject_a_missing_run_and_a_sweep(directory, tmp_path):
+    with pytest.raises(ConfigError, match="nowhere: there is no such directory"):
+        hydra_arguments([f"resume={tmp_path / 'nowhere'}"])
+    (tmp_path / "nowhere").mkdir()
     with pytest.raises(ConfigError, match=r"not a run directory: it has no config\.yaml"):
         hydra_arguments([f"resume={tmp_path / 'nowhere'}"])
     with pytest.raises(ConfigError, match="leave out -m"):
