@@ -107,20 +107,23 @@ def choose_models(
 
 
 def check_model_is_used(config: DictConfig, members: Sequence[Member]) -> None:
-    """Raise if the model that is named for all agents is that of none, since kinds have their own.
+    """Raise if what is named for all agents has no effect, since all kinds name other models.
 
     Args:
         config: The environment's whole config.
         members: The members of its population.
 
     Raises:
-        ConfigError: There are agents, and each has the model that is named for its kind.
+        ConfigError: Each agent has the model that is named for its kind, and these are others.
     """
     requests = read_requests(config, available_models())
     common = [request for request in requests if request.kind is None]
     choices = choose_models(config, requests, member_facts(members))
     keys = dict.fromkeys(choice.key if choice else "" for choice in choices)
-    if common and keys and all(key.startswith("agent.") for key in keys):
+    if not common or not all(key.startswith("agent.") for key in keys):
+        return
+    named = [common[0].name_for(index) for index in range(len(choices))]
+    if named != [choice.name for choice in choices if choice is not None]:
         raise ConfigError(
             f"{common[0].key}={common[0].names[0]} would have no effect: all agents have the "
             f"models that {' and '.join(keys)} name; set these instead"

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sorrel_recurrent_ppo.experiments.experiment import Invocation, run_experiment
+from sorrel_recurrent_ppo.run_files import RunFiles
+from support.saved_run_files import read_rows
+from support.small_runs import EVERY_WORLD, small_config
+
 PROGRAM = [sys.executable, "-m", "sorrel_recurrent_ppo"]
 
 TWO_KINDS = """
@@ -73,6 +78,16 @@ def test_a_model_that_no_agent_gets_is_an_error(town):
     done = town("model=lstm_ppo", "hydra.run.dir=other", environment="typed")
     assert done.returncode == 2
     assert "model=lstm_ppo would have no effect: the environment's config file" in done.stderr
+
+
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize("environment", EVERY_WORLD)
+def test_a_model_that_the_agents_get_is_none(environment, tmp_path):
+    config = small_config(environment, "gru_ppo", "experiment.epochs=0")
+    chosen = Invocation(is_model_chosen=True)
+    files = RunFiles(tmp_path / "run")
+    run_experiment(config, files, invocation=chosen)
+    assert {row["model"] for row in read_rows(files.agents)} == {"gru_ppo"}
 
 
 def test_a_refused_run_leaves_its_directory_usable(town):
