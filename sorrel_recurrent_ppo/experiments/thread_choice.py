@@ -52,7 +52,7 @@ class ThreadChoice:
         sequential, parallel = (median(self._samples[key]) for key in (False, True))
         self.is_parallel = parallel < _WORTHWHILE * sequential
         self.is_made = True
-        log.debug(
+        log.info(
             "Models train %s: an update takes %.1f ms on one thread, %.1f ms on %d",
             *("in parallel" if self.is_parallel else "one after another", 1e3 * sequential),
             *(1e3 * parallel, self._n_threads),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf, open_dict
 from sorrel.models import BaseModel
 
+from sorrel_recurrent_ppo.acceleration.switch import accelerated
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.experiments.built_experiment import BuiltExperiment, build_experiment
 from sorrel_recurrent_ppo.experiments.logging.epoch_records import EpochRecord
@@ -83,6 +84,18 @@ def play(
         CheckpointError: A checkpoint is missing, damaged, or does not fit the environment.
     """
     options: dict[str, Any] = {"mode": mode, "max_turns": max_turns, "device": device}
+    with accelerated(bool(run.config.get("accelerate", False))):  # not beyond the evaluation
+        return _play_and_draw(run, agents, seeds, options, gif)
+
+
+def _play_and_draw(
+    run: SavedRun,
+    agents: Sequence[SavedAgent],
+    seeds: Sequence[int],
+    options: Mapping[str, Any],
+    gif: Path | None,
+) -> list[EvaluatedEpoch]:
+    """Play epochs, and once more without drawing if that fails."""
     try:
         return _play_epochs(run, agents, seeds, **options, gif=gif)
     except Exception as error:
@@ -94,7 +107,7 @@ def play(
     epochs = _play_epochs(run, agents, seeds, **options)
     _log.warning(
         "no GIF of mode %s: drawing the environment failed (%s); gif=false draws none",
-        *(mode, failure),
+        *(options["mode"], failure),
     )
     return epochs
 

@@ -13,6 +13,7 @@ from sorrel_recurrent_ppo import join_environments, replace_agent
 from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.integration.install import install, uninstall
 from sorrel_recurrent_ppo.models import DualHeadRecurrentPPO, RecurrentPPOLSTM
+from sorrel_recurrent_ppo.population.joining import separate
 from sorrel_recurrent_ppo.population.members import population_of
 from support.small_study import TURNS, Coordinator, Study, Walker, build_study, run_study
 
@@ -379,6 +380,22 @@ def test_a_missing_checkpoint_of_a_kind_is_named_by_its_own_key():
 
 
 # --- several environments ---
+
+
+def test_environments_of_two_kinds_that_part_are_as_if_each_were_alone():
+    kinds = {"walker": {"model": "lstm_ppo"}, "police": {"model": "gru_ppo"}}
+    one, other = (build_study(n=1, police=1, agent=kinds) for _ in range(2))
+    population = population_of(one)
+    assert population is not None
+    assert population_of(other) is population
+    separate(population)
+    mine, theirs = (population_of(env) for env in (one, other))
+    assert mine is not None
+    assert theirs is not None
+    assert mine is not theirs
+    for members in (mine.members, theirs.members):
+        assert [member.model_name for member in members] == ["lstm_ppo", "gru_ppo"]
+    assert [m.seed for m in theirs.members] == [m.seed for m in mine.members]
 
 
 def test_environments_of_one_config_have_different_agents_and_newcomers():

@@ -116,5 +116,5 @@ def test_an_error_of_the_environment_is_shown_from_its_own_frames_on(town, tmp_p
 
 
 def test_the_flag_of_a_sweep_may_stand_behind_the_settings(town):
-    done = town("seed=1,2", "hydra.sweep.dir=sweep", "-m")
+    done = town("hydra.sweep.dir=sweep", "-m", "seed=1,2")
     assert done.returncode == 0, done.stderr
