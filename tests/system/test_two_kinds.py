@@ -1,5 +1,6 @@
 """The program with an environment of two kinds of agents: choices, errors and evaluation."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,7 @@ def town(tmp_path, monkeypatch):
     (tmp_path / "two_kinds.py").write_text(TWO_KINDS)
     (folder / "town.yaml").write_text(TOWN)
     (folder / "typed.yaml").write_text(TOWN.replace("world:", "model: {type: gru_ppo}\nworld:"))
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
 
     def run_town(*arguments, environment="town"):
         options = ("--config-dir", "configs", f"environment={environment}", "hydra.run.dir=run")
