@@ -18,6 +18,7 @@ _PACKAGES = (
     "torch",
     "numpy",
     "sb3-contrib",
+    "torchrl",
     "stable-baselines3",
     "gymnasium",
     "popgym",

@@ -6,6 +6,7 @@ same rounds.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -30,9 +31,11 @@ from workloads import EPOCH_TURNS, FLAT150, GRID, Workload, build_model, run_epo
 
 __all__ = ["ROWS"]
 
+_TORCHRL = "TorchRL, LSTMModule"
+
 
 def training(effort: Effort) -> Row:
-    """Measure acting and training on flat150, compared with sb3-contrib and with the limit."""
+    """Measure acting and training on flat150, beside sb3-contrib, TorchRL and the limit."""
     packaged = {"sequence_length": model_defaults(FLAT150.model)["sequence_length"]}
     truncated = "lstm_ppo, packaged sequence_length"
     sb3 = {f"sb3-contrib, minibatch {n}": n for n in effort.sb3_batch_sizes}
@@ -41,6 +44,7 @@ def training(effort: Effort) -> Row:
         "lstm_ppo": _our_rate(FLAT150),
         truncated: _our_rate(FLAT150, **packaged),
         **{name: _sb3_rate(size) for name, size in sb3.items()},
+        _TORCHRL: (torchrl := _TorchRLMeter()),
     }
     samples = interleave(contestants | {"limit": limit}, effort.rounds)
     ours = samples["lstm_ppo"]
@@ -52,17 +56,19 @@ def training(effort: Effort) -> Row:
         "lstm_ppo": FLAT150.settings,
         truncated: packaged,
         **{name: sb3_settings(FLAT150, batch_size=size) for name, size in sb3.items()},
+        _TORCHRL: FLAT150.settings,
     }
     return Row(
         "flat150 acting and training",
         [
             *(Figure(name, samples[name], "steps/s", settings[name]) for name in contestants),
+            Figure(f"{_TORCHRL}, its update alone", torchrl.update_rates, "steps/s"),
             *limit.figures(),
         ],
         [
             *(
                 Claim(f"rate over {name}", per_round(ours, samples[name]), 6.0, "at least")
-                for name in (best, full_batch)
+                for name in (best, full_batch, _TORCHRL)
             ),
             Claim(
                 f"{truncated}: rate over {best}",
@@ -234,6 +240,31 @@ def _sb3_rate(batch_size: int) -> Callable[[], float]:
     model.learn(n_steps)  # warm-up
     learn = partial(model.learn, n_steps, reset_num_timesteps=False)
     return lambda: n_steps / stopwatch(learn)
+
+
+class _TorchRLMeter:
+    """A measurement of TorchRL's steps per second, which stores those of its update alone.
+
+    Attributes:
+        update_rates: One rate per measurement.
+    """
+
+    def __init__(self) -> None:
+        from torchrl_peer import TorchRLLearner  # its import takes seconds
+
+        self._learner = TorchRLLearner(FLAT150)
+        self.update_rates: list[float] = []
+        self()  # warm-up
+        self.update_rates.clear()
+
+    def __call__(self) -> float:
+        """Return steps per second of acting and training."""
+        learner = self._learner
+        start = time.perf_counter()
+        rollout = learner.collect()
+        update = stopwatch(partial(learner.update, rollout))
+        self.update_rates.append(learner.n_steps / update)
+        return learner.n_steps / (time.perf_counter() - start)
 
 
 class _LimitMeter:
