@@ -105,7 +105,8 @@ def _draw_total(axes: Axes, total: EpochCurve, window: int) -> None:
         label = f"lowest to highest of {each}"
         axes.fill_between(epochs, band.low, band.high, color="C0", alpha=0.3, lw=0, label=label)
     label = f"mean of {window} epochs" if window > 1 else "total reward"
-    axes.plot(epochs, band.mean.smoothed(window), color="C0", linewidth=2, label=label)
+    smoothed = band.mean.smoothed(window)
+    axes.plot(epochs, smoothed, "-" + _marker(epochs), color="C0", lw=2, ms=4, label=label)
     axes.set_ylabel("total reward per epoch")
 
 
@@ -117,8 +118,14 @@ def _draw_agents(
         color, style = agent_style(name)
         described = f"{model}, {origins[name]}" if name in origins else model
         axes.plot(
-            *(curve.epochs, curve.smoothed(window), style),
+            *(curve.epochs, curve.smoothed(window), style + _marker(curve.epochs)),
             color=color,
             linewidth=1.4,
+            markersize=4,
             label=f"agent {name} ({described})",
         )
+
+
+def _marker(epochs: np.ndarray) -> str:
+    """Return the marker of a curve: a single value is not visible as a line."""
+    return "o" if len(epochs) == 1 else ""

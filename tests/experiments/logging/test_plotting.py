@@ -90,6 +90,17 @@ def test_an_agent_keeps_its_colour_and_newcomers_are_labelled(tmp_path):
     assert all(after[f"agent {k} (iqn)"] == before[f"agent {k} (iqn)"] for k in (0, 2, 3))
 
 
+@pytest.mark.parametrize("first", [0, 3])
+def test_a_single_epoch_is_visible(tmp_path, first):
+    files = RunFiles(tmp_path)
+    write_agents(files, [("0", "walker", 0), ("1", "walker", 3)], epochs=range(first, 4))
+    total, agents = learning_curve(files).axes
+    *_, newcomer = agents.get_legend_handles_labels()[0]
+    assert newcomer.get_marker() == "o"
+    assert total.lines[-1].get_marker() == ("o" if first == 3 else "None")
+    assert agents.lines[0].get_marker() == ("o" if first == 3 else "None")
+
+
 def test_the_legend_is_beside_the_data(tmp_path):
     files = RunFiles(tmp_path)
     write_agents(files, [(str(k), kind, 0) for k in range(4) for kind in ("walker",)])
