@@ -18,6 +18,7 @@ from sorrel_recurrent_ppo.errors import CheckpointError, ConfigError
 from sorrel_recurrent_ppo.population.agent_models import (
     agent_label,
     attach_model,
+    refuse_missing_models,
     refuse_shared_models,
 )
 from sorrel_recurrent_ppo.population.member import Member
@@ -140,12 +141,14 @@ def admit_agents(env: Environment, population: Population) -> None:
         population: The population, with the agents of earlier environments as members.
 
     Raises:
-        ConfigError: A parameter does not fit, or two agents share one recurrent model.
+        ConfigError: A parameter does not fit, an agent has no model that could be replaced, or two
+            agents share one recurrent model.
         CheckpointError: An agent's checkpoint is missing, damaged, or of another model.
     """
     config = config_of(env)
     assert config is not None
     agents = [agent for agent in env.agents if not is_lent(agent, population)]
+    refuse_missing_models(agents)
     requests = read_requests(config, available_models())
     facts = [*member_facts(population.members), *agent_facts(agents)]
     first = len(population.members)

@@ -11,7 +11,7 @@ from sorrel_recurrent_ppo.errors import ConfigError
 from sorrel_recurrent_ppo.learning.rollout import copy_extra_keys
 from sorrel_recurrent_ppo.registry import is_ppo_model
 
-__all__ = ["agent_label", "attach_model", "refuse_shared_models"]
+__all__ = ["agent_label", "attach_model", "refuse_missing_models", "refuse_shared_models"]
 
 
 def agent_label(index: int, agent: Agent) -> str:
@@ -40,6 +40,23 @@ def refuse_shared_models(agents: Sequence[Agent], models: Sequence[BaseModel]) -
                 f"{agent_label(first, agents[first])} and {agent_label(index, agents[index])} "
                 f"share one {type(model).__name__}, which has one recurrent state and one "
                 "rollout: give each agent a model of its own"
+            )
+
+
+def refuse_missing_models(agents: Sequence[Agent]) -> None:
+    """Refuse agents without a model, which Sorrel resets before any other can be attached.
+
+    Args:
+        agents: The agents of an environment.
+
+    Raises:
+        ConfigError: ``agent.model`` is ``None``; the message names the first such agent.
+    """
+    for index, agent in enumerate(agents):
+        if agent.model is None:
+            raise ConfigError(
+                f"{agent_label(index, agent)} has no model: agent.model is None; give it any model "
+                "of Sorrel, such as RandomModel, which is replaced by the one that the config names"
             )
 
 

@@ -138,6 +138,20 @@ def names_both(first, second):
     return rf"^agent {first[0]} \({first[1]}\) and agent {second[0]} \({second[1]}\) {share}"
 
 
+class ModellessEnvironment(StrangeEnvironment):
+    """Leaves the model of its third agent to others."""
+
+    def setup_agents(self) -> None:
+        super().setup_agents()
+        self.agents[2].model = None  # pyright: ignore[reportAttributeAccessIssue] - the mistake
+
+
+def test_an_agent_without_a_model_to_replace_is_refused():
+    install()
+    with pytest.raises(ConfigError, match=r"^agent 2 \(HunterAgent\) has no model: .*RandomModel"):
+        strange_environment(ModellessEnvironment, model="lstm_ppo")
+
+
 class SharingEnvironment(StrangeEnvironment):
     """Gives the model of its first agent to the hunter as well."""
 
