@@ -23,6 +23,7 @@ __all__ = ["WORKLOADS", "Contestant", "LoopWorkload", "contestants_of", "rate_of
 
 _ROOT = Path(__file__).resolve().parent.parent
 _N_WARM_UP = 6  # epochs of 100 turns: the first update, after 500 steps, is in the fifth
+_PLAIN = ("accelerate=false", "threads=1")  # Sorrel as it is
 # Also those of earlier versions, whose packaged values differ.
 _SAME_SETTINGS = ("sequence_length=32", "rollout_length=500", "batch_size=128", "n_epochs=5")
 
@@ -95,7 +96,7 @@ def contestants_of(workload: LoopWorkload, threads: int, earlier: Path | None) -
         earlier: A checkout of an earlier version, if any.
     """
     found = [
-        Contestant("plain", options=("accelerate=false", "threads=1")),
+        Contestant("plain", options=_PLAIN),
         Contestant("accelerated", options=("accelerate=true", "threads=1")),
     ]
     if threads > 1 and workload.environment:
@@ -104,7 +105,7 @@ def contestants_of(workload: LoopWorkload, threads: int, earlier: Path | None) -
         found.append(Contestant(name, options=options, threads=threads))
     if workload.iqn is not None:
         name = "Sorrel's IQN, every action computed"
-        found.append(Contestant(name, "own", workload.iqn, kind="iqn"))
+        found.append(Contestant(name, "own", (*_PLAIN, *workload.iqn), kind="iqn"))
     if earlier is not None:
         checkout = earlier.resolve()
         found.append(Contestant("earlier version", checkout=checkout, kind="earlier"))
