@@ -4,7 +4,8 @@
     python benchmarks/memory_distance.py --corridors 8 50 --contestants lstm_ppo iqn
 
 The success rate is that of the trials between 90,000 and 100,000 agent steps. Runs are shared with
-`learning.py`: those that have a record are not repeated.
+`learning.py`: those that have a record are not repeated. The table and the plot have all corridors
+with a record.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from matplotlib.ticker import ScalarFormatter
 from rich.console import Console
 
 from campaign import run_jobs
-from records import Job, Record, read_record, record_path
-from tasks import CORRIDORS, TASKS, is_ours
+from records import Job, Record, is_current, read_record, record_path
+from tasks import CORRIDORS, TASKS, defaults_of, is_ours
 
 _N_STEPS = 100_000
 _PACKAGED_REACH = 60  # steps for which the packaged sequence_length of 64 is enough
@@ -37,15 +38,24 @@ def main() -> int:
             _job(corridor, contestant, seed) for seed in range(arguments.seeds)
         ]
         for contestant in arguments.contestants
-        for corridor in arguments.corridors
+        for corridor in CORRIDORS
     }
-    every_job = [job for of_point in jobs.values() for job in of_point]
-    failures = run_jobs(every_job, arguments.output, arguments.jobs, console)
+    selected = [
+        job
+        for (_, corridor), of_point in jobs.items()
+        if corridor in arguments.corridors
+        for job in of_point
+    ]
+    failures = run_jobs(selected, arguments.output, arguments.jobs, console)
     scores = {
         point: [_success(read_record(path)[1]) for path in paths]
         for point, of_point in jobs.items()
         if (
-            paths := [p for p in (record_path(arguments.output, j) for j in of_point) if p.exists()]
+            paths := [
+                path
+                for job in of_point
+                if is_current(path := record_path(arguments.output, job), defaults_of(point[0]))
+            ]
         )
     }
     for (contestant, corridor), values in scores.items():
