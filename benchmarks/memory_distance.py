@@ -5,7 +5,7 @@
 
 The success rate is that of the trials between 90,000 and 100,000 agent steps. Runs are shared with
 `learning.py`: those that have a record are not repeated. The table and the plot have all corridors
-with a record.
+and up to ten seeds with a record of the current defaults.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from tasks import CORRIDORS, TASKS, defaults_of, is_ours
 
 _N_STEPS = 100_000
 _PACKAGED_REACH = 60  # steps for which the packaged sequence_length of 64 is enough
+_MOST_SEEDS = 10  # that the figure has, if they have records
 _MARKERS = "os^vDXP"
 
 
 def main() -> int:
     arguments = _parse_arguments()
     console = Console(width=None if sys.stdout.isatty() else 120)
+    n_seeds = max(arguments.seeds, _MOST_SEEDS)
     jobs = {
-        (contestant, corridor): [
-            _job(corridor, contestant, seed) for seed in range(arguments.seeds)
-        ]
+        (contestant, corridor): [_job(corridor, contestant, seed) for seed in range(n_seeds)]
         for contestant in arguments.contestants
         for corridor in CORRIDORS
     }
@@ -44,7 +44,7 @@ def main() -> int:
         job
         for (_, corridor), of_point in jobs.items()
         if corridor in arguments.corridors
-        for job in of_point
+        for job in of_point[: arguments.seeds]
     ]
     failures = run_jobs(selected, arguments.output, arguments.jobs, console)
     scores = {
@@ -101,7 +101,7 @@ def _plot(path: Path, scores: dict[tuple[str, int], list[float]]) -> None:
         )
     axes.axhline(0.5, color="gray", linestyle=":", linewidth=1)
     axes.annotate("chance", (1.0, 0.5), xycoords=("axes fraction", "data"), ha="right", va="bottom")
-    axes.set(xlabel="steps from the cue to the junction", ylabel="success rate", ylim=(0.3, 1.03))
+    axes.set(xlabel="steps from the cue to the junction", ylabel="success rate", ylim=(0.0, 1.03))
     axes.set_xscale("log")
     axes.set_xticks(sorted({corridor for _, corridor in scores}))
     axes.xaxis.set_major_formatter(ScalarFormatter())
