@@ -95,10 +95,10 @@ def test_a_single_epoch_is_visible(tmp_path, first):
     files = RunFiles(tmp_path)
     write_agents(files, [("0", "walker", 0), ("1", "walker", 3)], epochs=range(first, 4))
     total, agents = learning_curve(files).axes
-    *_, newcomer = agents.get_legend_handles_labels()[0]
+    first_agent, newcomer = agents.lines
     assert newcomer.get_marker() == "o"
     assert total.lines[-1].get_marker() == ("o" if first == 3 else "None")
-    assert agents.lines[0].get_marker() == ("o" if first == 3 else "None")
+    assert first_agent.get_marker() == ("o" if first == 3 else "None")
 
 
 def test_the_legend_is_beside_the_data(tmp_path):
