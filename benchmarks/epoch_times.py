@@ -22,8 +22,8 @@ from sorrel_recurrent_ppo.support.epoch_curve import read_metrics_file
 __all__ = ["compare_epochs"]
 
 N_TIMED = 100  # epochs
-_PLAIN = experiment.Invocation(in_sweep=True)  # without a live view
 N_REPEATS = 3
+_PLAIN = experiment.Invocation(in_sweep=True)  # without a live view
 _COUNTERS = frozenset({"n_epochs", "steps", "turns", "timesteps", "n_updates"})
 
 
@@ -48,9 +48,7 @@ def compare_epochs(config: DictConfig, folder: Path, epochs: Sequence[int]) -> N
             _set_counters(files, epoch)
             started = time.perf_counter()
             OmegaConf.update(config, "experiment.epochs", epoch + N_TIMED)
-            experiment.run_experiment(
-                config, files, invocation=experiment.Invocation(in_sweep=True), resume=True
-            )
+            experiment.run_experiment(config, files, invocation=_PLAIN, resume=True)
             elapsed = time.perf_counter() - started
             seconds = read_metrics_file(files.metrics, ["seconds"])["seconds"][-N_TIMED:]
             times[epoch].append(1000 * statistics.median(seconds.tolist()))

@@ -19,11 +19,12 @@ __all__ = ["TorchRLLearner"]
 
 
 class TorchRLLearner:
-    """Recurrent PPO with the layers and the settings of a workload's model.
+    """Recurrent PPO with the layers, the rollouts and the number of passes of a workload's model.
 
-    The policy and the value function share the recurrent layer, which runs once for both. A
-    minibatch holds complete episodes; a pass over a rollout has as many minibatches as this
-    package's model makes.
+    Other settings, such as the discount, have common values; they do not affect the speed. The
+    policy and the value function share the recurrent layer, which runs once for both. A minibatch
+    holds complete episodes; a pass over a rollout has as many minibatches as this package's model
+    makes.
 
     Args:
         workload: A workload with flat observations.

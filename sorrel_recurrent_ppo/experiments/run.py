@@ -76,11 +76,11 @@ def run_job(config: DictConfig) -> float:
     in_sweep = hydra_config.mode is RunMode.MULTIRUN
     try:
         check_shadowed_files(hydra_config.runtime)
-        if not resume:
-            _check_chosen_model(config, overrides.task)
         if resume:
             files = RunFiles(from_original_directory(config.resume))
             config = resumed_run_config(config, overrides.task, hydra_config.runtime.choices)
+        else:
+            _check_chosen_model(config, overrides.task)
         quiet = warnings_only() if config.get("quiet", False) else nullcontext()
         with quiet, unrestricted_instantiation():
             summary = run_experiment(
