@@ -39,7 +39,7 @@ CONTESTANTS = (
     "lstm_ppo, recurrent layer at a third of the rate",
 )
 CHANGES: dict[str, Sequence[Any]] = {
-    "sequence_length": (1, 8, 16, FULL_EPISODE),
+    "sequence_length": (1, 8, 16, 64),
     "burn_in": (8, FULL_EPISODE),  # the second recomputes every state with the current weights
     "epoch_end": ("terminal",),
     "reward_scaling": (False,),

@@ -23,10 +23,9 @@ from rich.console import Console
 
 from campaign import run_jobs
 from records import Job, Record, is_current, read_record, record_path
-from tasks import CORRIDORS, TASKS, defaults_of, is_ours
+from tasks import CORRIDORS, TASKS, defaults_of
 
 _N_STEPS = 100_000
-_PACKAGED_REACH = 60  # steps for which the packaged sequence_length of 64 is enough
 _MOST_SEEDS = 10  # that the figure has, if they have records
 _MARKERS = "os^vDXP"
 
@@ -65,12 +64,8 @@ def main() -> int:
 
 
 def _job(corridor: int, contestant: str, seed: int) -> Job:
-    """Return a run; beyond the reach of the packaged settings with a longer sequence_length."""
     task = f"cue_recall-{corridor}"
-    settings = {}
-    if is_ours(contestant) and corridor > _PACKAGED_REACH:
-        settings["sequence_length"] = 1 << (corridor - 1).bit_length()
-    return Job(task, contestant, seed, TASKS[task].budget, settings)
+    return Job(task, contestant, seed, TASKS[task].budget)
 
 
 def _success(record: Record) -> float:

@@ -36,13 +36,13 @@ _TORCHRL = "TorchRL, LSTMModule"
 
 def training(effort: Effort) -> Row:
     """Measure acting and training on flat150, beside sb3-contrib, TorchRL and the limit."""
-    packaged = {"sequence_length": model_defaults(FLAT150.model)["sequence_length"]}
-    truncated = "lstm_ppo, packaged sequence_length"
+    shorter = {"sequence_length": 64}
+    truncated = "lstm_ppo, sequence_length=64"
     sb3 = {f"sb3-contrib, minibatch {n}": n for n in effort.sb3_batch_sizes}
     limit = _LimitMeter(FLAT150)
     contestants = {
         "lstm_ppo": _our_rate(FLAT150),
-        truncated: _our_rate(FLAT150, **packaged),
+        truncated: _our_rate(FLAT150, **shorter),
         **{name: _sb3_rate(size) for name, size in sb3.items()},
         _TORCHRL: (torchrl := _TorchRLMeter()),
     }
@@ -54,7 +54,7 @@ def training(effort: Effort) -> Row:
     best = max(minibatches, key=lambda name: spread(samples[name])["median"])
     settings = {
         "lstm_ppo": FLAT150.settings,
-        truncated: packaged,
+        truncated: shorter,
         **{name: sb3_settings(FLAT150, batch_size=size) for name, size in sb3.items()},
         _TORCHRL: FLAT150.settings,
     }

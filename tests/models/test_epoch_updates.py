@@ -127,7 +127,7 @@ def test_model_that_does_not_learn_is_never_due():
 def test_sequences_may_be_longer_than_epochs():
     model = epoch_model(sequence_length=1000)
     assert play_epoch(model, 5) != 0.0
-    assert RecurrentPPOLSTM((3,), 2, seed=1, rollout_length=None).settings.sequence_length == 64
+    assert RecurrentPPOLSTM((3,), 2, seed=1, rollout_length=None).settings.sequence_length == 128
 
 
 def test_sequences_may_be_longer_than_rollouts():
