@@ -36,6 +36,8 @@ _VARIANTS: Mapping[str, Mapping[str, Any]] = {
         "entropy_decay_steps": 1_000_000,
     },
     "constant": {"learning_rate_end_factor": 1, "entropy_end": 0.03},
+    "uniform_kl_coef=0.003": {"uniform_kl_coef": 0.003},
+    "uniform_kl_coef=0.01": {"uniform_kl_coef": 0.01},
 }
 
 

@@ -212,6 +212,8 @@ class PPOLearner:
         )
         entropy_loss = -entropy.mean()
         loss = policy_loss + settings.value_coef * critic_loss + entropy_coef * entropy_loss
+        if settings.uniform_kl_coef:
+            loss = loss + settings.uniform_kl_coef * distribution.kl_from_uniform().mean()
         self.policy.zero_grad()
         loss.backward()
         grad_norm = torch.nn.utils.clip_grad_norm_(self.policy.parameters(), settings.max_grad_norm)

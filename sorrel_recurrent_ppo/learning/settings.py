@@ -63,6 +63,9 @@ class PPOSettings:
         entropy_start: Initial weight of the entropy bonus.
         entropy_end: Final weight of the entropy bonus.
         entropy_decay_steps: Agent steps of the linear annealing.
+        uniform_kl_coef: Weight of the policy's KL divergence from a uniform one, the log barrier of
+            Agarwal et al. 2021 (arXiv:1908.00261). Unlike that of the entropy, its gradient does
+            not vanish with the probability of an action: every action remains possible.
         value_coef: Weight of the value loss.
         max_grad_norm: Norm to which gradients are clipped.
         target_kl: Skip the remaining passes of an update above 1.5 times this KL divergence;
@@ -98,6 +101,7 @@ class PPOSettings:
     entropy_start: float
     entropy_end: float
     entropy_decay_steps: int
+    uniform_kl_coef: float
     value_coef: float
     max_grad_norm: float
     target_kl: float | None
@@ -110,7 +114,7 @@ class PPOSettings:
         self._set("burn_in", check_integer("burn_in", self.burn_in, 0))
         for name in ("learning_rate", "clip_range", "max_grad_norm"):
             self._set(name, check_number(name, getattr(self, name), above=0.0))
-        for name in ("entropy_start", "entropy_end", "value_coef"):
+        for name in ("entropy_start", "entropy_end", "uniform_kl_coef", "value_coef"):
             self._set(name, check_number(name, getattr(self, name), low=0.0))
         constant = check_number("max_time_constant", self.max_time_constant, low=2.0)
         self._set("max_time_constant", constant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import reduce
 from typing import cast
@@ -46,6 +47,19 @@ class BranchedCategorical:
             log_prob.append(log_p.gather(1, branches[:, k : k + 1]).squeeze(1))
             entropy.append(-(log_p.exp() * log_p).sum(dim=-1))
         return reduce(torch.add, log_prob), reduce(torch.add, entropy)
+
+    def kl_from_uniform(self) -> Tensor:
+        """Return the KL divergences of these distributions from uniform ones, ``KL(uniform || p)``.
+
+        The sum over the branches of ``-log n_k - sum_a log p(a) / n_k``, in nats, ``(N,)``.
+        """
+        return reduce(
+            torch.add,
+            (
+                -math.log(size) - log_p.mean(dim=-1)
+                for size, log_p in zip(self.dims, self._log_probs(), strict=True)
+            ),
+        )
 
 
 class ActorCriticHeads(nn.Module):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Categorical
+from torch.distributions import Categorical, kl_divergence
 
 from sorrel_recurrent_ppo.learning import ppo
 from sorrel_recurrent_ppo.learning.minibatches import draw_passes
@@ -30,6 +30,7 @@ PLAIN = {
     "max_grad_norm": 0.4,
     "entropy_start": 0.03,
     "entropy_end": 0.03,
+    "uniform_kl_coef": 0.02,
     "reward_scaling": False,
     "target_kl": None,
 }
@@ -86,6 +87,9 @@ def plain_ppo(name, model, settings):
             loss = -gain.mean() + settings["value_coef"] * ((value - returns[i]) ** 2).mean() / 2
             entropy = torch.stack([b.entropy() for b in branches]).sum(dim=0)
             loss = loss - settings["entropy_start"] * entropy.mean()
+            uniform = [Categorical(logits=torch.zeros_like(b.logits)) for b in branches]
+            kl = sum(kl_divergence(u, b) for u, b in zip(uniform, branches, strict=True))
+            loss = loss + settings["uniform_kl_coef"] * torch.as_tensor(kl).mean()
             adam.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(policy.parameters(), settings["max_grad_norm"])

@@ -54,6 +54,7 @@ def test_packaged_defaults_are_complete_and_valid(name):
         ({"max_grad_norm": 0}, "max_grad_norm"),
         ({"entropy_start": -0.1}, "entropy_start must be a number at least 0.0"),
         ({"value_coef": -1}, "value_coef"),
+        ({"uniform_kl_coef": -0.1}, "uniform_kl_coef must be a number at least 0.0, not -0.1"),
         ({"learning_rate": 10**400}, "learning_rate must be a number above 0.0"),
         ({"action_dims": []}, r"action_dims must be a list of integers, not \[\]"),
         ({"action_dims": b"6"}, "action_dims must be a list of integers, not b'6'"),

@@ -139,7 +139,9 @@ def plain_update(model: Any) -> dict[str, torch.Tensor]:
             near = old + (value - old).clamp(-chosen.clip_range_vf, chosen.clip_range_vf)
             error = torch.maximum(error, (near - returns[t]) ** 2)
         gain = torch.minimum(ratio * advantages[t], clipped * advantages[t])
-        return chosen.value_coef * error / 2 - gain - chosen.entropy_start * entropy
+        divergence = sum(-math.log(len(part)) - part.mean() for part in log_probs)
+        loss = chosen.value_coef * error / 2 - gain - chosen.entropy_start * entropy
+        return loss + chosen.uniform_kl_coef * divergence
 
     for _ in range(chosen.n_epochs):
         for group in fill_minibatches(lengths, chosen.batch_size, rng):
@@ -160,7 +162,7 @@ def plain_update(model: Any) -> dict[str, torch.Tensor]:
 @examples(30)
 @given(case=cases())
 def test_update_matches_a_loop_over_steps(name: str, case: Case) -> None:
-    model = case.model(name, entropy_start=0.01)
+    model = case.model(name, entropy_start=0.01, uniform_kl_coef=0.02)
     strengthen_policy(model, 20.0)
     play(model, case.n_steps, dones=case.dones)
     expected = plain_update(model)
@@ -245,7 +247,9 @@ VALID: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("learning_rate_decay_steps", "entropy_decay_steps"), st.integers(1, 10**7)),
     "batch_size": st.integers(1, 40),
     **dict.fromkeys(("gamma", "gae_lambda"), st.floats(0.0, 1.0)),
-    **dict.fromkeys(("entropy_start", "entropy_end", "value_coef"), st.floats(0.0, 2.0)),
+    **dict.fromkeys(
+        ("entropy_start", "entropy_end", "uniform_kl_coef", "value_coef"), st.floats(0.0, 2.0)
+    ),
 }
 configs = st.fixed_dictionaries(VALID)
 
